@@ -1,0 +1,1 @@
+"""Build Azure VM images, test them, boot a scale set from them, and publish only what passed."""

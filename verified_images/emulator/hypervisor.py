@@ -1,0 +1,136 @@
+"""What the local Azure needs of whatever runs its machines.
+
+Two implementations stand beside this file: ``qemu`` (real guests) and ``fake`` (answers in milliseconds).
+A guest is known by its name, which is the VM's vmId: unique, and safe as a file name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Generation = Literal["V1", "V2"]
+"""How a guest's firmware boots: V1 by BIOS, V2 by UEFI (Azure's hyperVGeneration)."""
+
+
+class HypervisorError(Exception):
+    """A guest or a disk did not do as it was told; the text is one sentence for ARM's error body."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisioningData:
+    """What Azure hands to the guest's provisioning agent at first boot.
+
+    ``custom_data`` and ``user_data`` are the decoded bytes. A specialized disk is booted with ``None`` in
+    place of the whole object.
+    """
+
+    instance_id: str
+    host_name: str
+    username: str
+    ssh_keys: tuple[str, ...] = ()
+    password: str | None = field(default=None, repr=False)
+    custom_data: bytes | None = field(default=None, repr=False)
+    user_data: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class GuestNetwork:
+    """The guest's one network card: ``address`` lies in ``subnet`` (both IPv4, ``10.0.0.4`` in ``10.0.0.0/24``)."""
+
+    mac: str
+    address: str
+    subnet: str
+
+
+@dataclass(frozen=True, slots=True)
+class GuestSpec:
+    """A guest as it is to be started. ``disks``: the OS disk first, then data disks in LUN order."""
+
+    name: str
+    disks: tuple[Path, ...]
+    cpus: int
+    memory_mib: int
+    generation: Generation
+    network: GuestNetwork
+    provisioning: ProvisioningData | None
+
+
+@dataclass(frozen=True, slots=True)
+class CommandOutcome:
+    """What a command run by the guest agent gave."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+class Hypervisor(Protocol):
+    """Runs guests and keeps their disks. Every method may be called from any thread.
+
+    A guest never outlives the hypervisor's owner, however the owner dies; what a killed owner left is removed
+    when the next hypervisor opens the same folder.
+    """
+
+    def start(self, spec: GuestSpec) -> None:
+        """Start the guest and return once it runs (it is still booting). Its serial log is begun anew.
+
+        Raises:
+            HypervisorError: it could not be started, or is running already.
+        """
+
+    def stop(self, name: str, *, graceful: bool) -> None:
+        """Stop the guest (by its power button first, when graceful); a guest that does not run is no error."""
+
+    def restart(self, name: str) -> None:
+        """Restart the guest in place, with the disks and the address that it has."""
+
+    def forget(self, name: str) -> None:
+        """Stop the guest if it runs and remove whatever is kept of it, disks excepted."""
+
+    def is_running(self, name: str) -> bool:
+        """Tell whether the guest runs."""
+
+    def wait_until_provisioned(self, name: str, timeout: float) -> None:
+        """Return once the guest's agent answers and its first-boot provisioning is done, within seconds.
+
+        Raises:
+            HypervisorError: it did not within ``timeout`` seconds, or the guest ended.
+        """
+
+    def is_agent_ready(self, name: str) -> bool:
+        """Tell, at once, whether the guest's agent answers."""
+
+    def run_command(self, name: str, script: str, timeout: float) -> CommandOutcome:
+        """Run a shell script as root through the guest's agent, not through SSH."""
+
+    def read_serial_log(self, name: str) -> bytes:
+        """Give what the guest has written to its serial console since its last start."""
+
+    def forward(self, name: str, port: int) -> tuple[str, int]:
+        """Give a host address that leads to the guest's TCP ``port``; the same one when asked again."""
+
+    def create_disk(self, path: Path, *, base: Path | None, size_bytes: int | None) -> None:
+        """Make a disk at ``path``: empty, or on top of ``base``, which from then on must not change."""
+
+    def freeze_disk(self, path: Path, image: Path) -> None:
+        """Make ``path`` the read-only ``image`` without copying, and put a new disk on top of it at ``path``."""
+
+    def disk_size(self, path: Path) -> int:
+        """Give the size in bytes that a guest sees."""
+
+    def delete_disk(self, path: Path) -> None:
+        """Delete a disk or image; one that does not exist is no error."""
+
+    def marketplace_disk(self, urn: str, generation: Generation) -> Path:
+        """Give the disk of a Marketplace image (``publisher:offer:sku``), built at first use.
+
+        Raises:
+            HypervisorError: there is no such image here, or it could not be built.
+        """
+
+    def close(self) -> None:
+        """Stop all guests."""

@@ -1,0 +1,215 @@
+"""Every error that verified-images raises on purpose.
+
+The tree::
+
+    VerifiedImagesError
+    ├── TemplateError          a template, or a file that it names, is wrong
+    ├── PreflightError         the cloud or the target would refuse the build; nothing was created
+    ├── CloudError             Azure Resource Manager refused a call or an operation failed
+    │   ├── NotFoundError
+    │   ├── ConflictError
+    │   ├── CapacityError      no room for this size in this place: another place or size may work
+    │   ├── QuotaError         the subscription's quota is used up
+    │   ├── ThrottledError
+    │   └── AccessDeniedError  no credential, an expired one, or one without the role
+    ├── DeadlineError          a wait ran out of time
+    ├── MachineError           a machine could not be reached or did not do as told
+    │   ├── UnreachableError
+    │   ├── HostKeyError
+    │   ├── LoginError
+    │   ├── ConnectionLostError
+    │   └── CommandError       a remote command failed
+    ├── ProvisionerError       a provisioner of the template failed
+    ├── GateClosedError        a stage was asked for that its gate does not allow
+    └── CleanupError           something temporary is still there
+
+The text of an error is one sentence: what failed, on which named thing, after how long, what to do next.
+The facts are attributes. Errors never log themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+class VerifiedImagesError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateProblem:
+    """One mistake in a template: where it is and what to write instead."""
+
+    file: Path
+    line: int | None
+    key_path: str
+    message: str
+
+    def __str__(self) -> str:
+        where = str(self.file) if self.line is None else f"{self.file}:{self.line}"
+        return f"{where}: {self.key_path}: {self.message}" if self.key_path else f"{where}: {self.message}"
+
+
+class TemplateError(VerifiedImagesError):
+    """A template, or a file that it names, is wrong; ``problems`` holds every mistake found, in file order."""
+
+    def __init__(self, problems: Sequence[TemplateProblem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class PreflightError(VerifiedImagesError):
+    """The cloud or the target would refuse the build; nothing was created. ``problems``: one sentence each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(self.problems))
+
+
+class CloudError(VerifiedImagesError):
+    """Azure Resource Manager refused a call, or an operation that it had accepted failed.
+
+    ``operation`` says in words what was tried ("create virtual machine"), ``resource`` on which id or name.
+    ``code`` is ARM's most specific code, ``details`` the unfolded nested messages, ``correlation_id`` what
+    Azure support asks for.
+    """
+
+    def __init__(  # noqa: PLR0913 - the facts of one ARM answer
+        self,
+        message: str,
+        *,
+        operation: str = "",
+        resource: str = "",
+        status: int | None = None,
+        code: str = "",
+        details: Sequence[str] = (),
+        correlation_id: str = "",
+    ) -> None:
+        self.operation = operation
+        self.resource = resource
+        self.status = status
+        self.code = code
+        self.details = tuple(details)
+        self.correlation_id = correlation_id
+        super().__init__(message)
+
+
+class NotFoundError(CloudError):
+    """The named resource does not exist."""
+
+
+class ConflictError(CloudError):
+    """The resource's state, or another resource that uses it, does not allow the call."""
+
+
+class CapacityError(CloudError):
+    """There is no room for this size in this place; another size, zone or location may work."""
+
+
+class QuotaError(CloudError):
+    """The subscription's quota does not allow it."""
+
+
+class ThrottledError(CloudError):
+    """Azure asked to slow down, for longer than the call's budget."""
+
+
+class AccessDeniedError(CloudError):
+    """There is no credential, it has expired, or it lacks the role that the call needs."""
+
+
+class DeadlineError(VerifiedImagesError):
+    """A wait ran out of time; ``what`` was waited for, for ``seconds``, and ``last_seen`` was the last state."""
+
+    def __init__(self, what: str, seconds: float, last_seen: str = "") -> None:
+        self.what = what
+        self.seconds = seconds
+        self.last_seen = last_seen
+        seen = f"; last seen: {last_seen}" if last_seen else ""
+        super().__init__(f"{what} did not happen within {seconds:.0f} s{seen}")
+
+
+class MachineError(VerifiedImagesError):
+    """A machine could not be reached, or did not do as it was told; ``machine`` names it."""
+
+    def __init__(self, message: str, *, machine: str = "") -> None:
+        self.machine = machine
+        super().__init__(message)
+
+
+class UnreachableError(MachineError):
+    """No SSH server answered at the machine's address."""
+
+
+class HostKeyError(MachineError):
+    """The machine showed a host key other than those that Azure told of."""
+
+
+class LoginError(MachineError):
+    """The machine refused the run's key."""
+
+
+class ConnectionLostError(MachineError):
+    """The connection broke while a command ran."""
+
+
+class CommandError(MachineError):
+    """A remote command ended with an exit code that was not expected."""
+
+    def __init__(self, message: str, *, machine: str = "", exit_code: int | None = None, tail: str = "") -> None:
+        self.exit_code = exit_code
+        self.tail = tail
+        super().__init__(message, machine=machine)
+
+
+class ProvisionerError(VerifiedImagesError):
+    """A provisioner failed: its ``kind``, ``index`` (from 1), ``file`` and ``line`` in the template.
+
+    ``exit_code`` is that of the remote command where there was one, ``tail`` its last lines of output.
+    """
+
+    def __init__(  # noqa: PLR0913 - the facts of one failure
+        self,
+        message: str,
+        *,
+        kind: str,
+        index: int,
+        file: Path | None = None,
+        line: int | None = None,
+        exit_code: int | None = None,
+        tail: str = "",
+    ) -> None:
+        self.kind = kind
+        self.index = index
+        self.file = file
+        self.line = line
+        self.exit_code = exit_code
+        self.tail = tail
+        super().__init__(message)
+
+
+class GateClosedError(VerifiedImagesError):
+    """A stage was asked for that its gate does not allow; ``reasons`` name what closed it."""
+
+    def __init__(self, stage: str, reasons: Sequence[str]) -> None:
+        self.stage = stage
+        self.reasons = tuple(reasons)
+        super().__init__(f"{stage} not done: {'; '.join(self.reasons)}")
+
+
+class CleanupError(VerifiedImagesError):
+    """Something temporary is still there: ``left`` names it, ``errors`` says why."""
+
+    def __init__(self, left: Sequence[str], errors: Sequence[BaseException] = ()) -> None:
+        self.left = tuple(left)
+        self.errors = tuple(errors)
+        super().__init__(
+            f"{len(self.left)} temporary resource(s) are still there: {', '.join(self.left)}"
+            if self.left
+            else "clean-up failed: " + "; ".join(str(error) for error in self.errors),
+        )

@@ -1,0 +1,1 @@
+"""What a template does to the build VM, one provisioner a file."""

@@ -1,0 +1,1 @@
+"""What a build says of itself: its verdict, its failures, its summary."""

@@ -1,0 +1,1 @@
+"""SSH to the machines of a build; no other package imports paramiko."""
