@@ -1,1 +1,14 @@
 """A stand-alone local Azure for images: Azure Resource Manager over HTTPS in front of real machines."""
+
+from __future__ import annotations
+
+from verified_images.emulator.local_cloud import (
+    LocalCloud,
+    Options,
+    StateInUseError,
+    default_cache,
+    default_state,
+)
+from verified_images.emulator.timing import Timing
+
+__all__ = ["LocalCloud", "Options", "StateInUseError", "Timing", "default_cache", "default_state"]

@@ -1,0 +1,119 @@
+"""The web application: from an HTTP request to a handler and back, with ARM's envelope around both."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+from starlette.routing import Route as WebRoute
+
+from verified_images.emulator.arm_errors import ArmError
+from verified_images.emulator.identity import check_token
+from verified_images.emulator.wire import Answer, Request
+
+if TYPE_CHECKING:
+    from starlette.requests import Request as WebRequest
+
+    from verified_images.emulator.cloud import Cloud
+    from verified_images.emulator.routing import Routes
+
+logger = logging.getLogger(__name__)
+
+_METHODS = ["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE"]
+_API_VERSION = re.compile(r"20(1[4-9]|2\d)-\d\d-\d\d(-[a-z]+)?")
+_LARGEST_BODY = 4 * 1024 * 1024
+_WITHOUT_BODY = {204, 304}
+
+
+def make_app(cloud: Cloud, routes: Routes) -> Starlette:
+    """Make the application that serves ``routes`` on ``cloud``."""
+
+    async def answer(web: WebRequest) -> Response:
+        content = await web.body()
+        response = await run_in_threadpool(_handle, cloud, routes, web, content)
+        response.headers.update(_tracking_headers(web))
+        return response
+
+    return Starlette(routes=[WebRoute("/{path:path}", answer, methods=_METHODS)])
+
+
+def _handle(cloud: Cloud, routes: Routes, web: WebRequest, content: bytes) -> Response:
+    try:
+        return _respond(web.method, _dispatch(cloud, routes, web, content))
+    except ArmError as error:
+        return _respond(web.method, Answer(error.status, error.body(), error.headers))
+    except Exception:
+        logger.exception("%s %s failed", web.method, web.url.path)
+        unexpected = ArmError(500, "InternalServerError", "An unexpected error occurred.")
+        return _respond(web.method, Answer(500, unexpected.body()))
+
+
+def _dispatch(cloud: Cloud, routes: Routes, web: WebRequest, content: bytes) -> Answer:
+    if len(content) > _LARGEST_BODY:
+        raise ArmError(
+            413,
+            "RequestContentTooLarge",
+            f"The request content size exceeds the maximum of {_LARGEST_BODY} bytes.",
+        )
+    path = re.sub("/{2,}", "/", web.url.path)
+    route, parameters = routes.match(web.method, path)
+    base_url = f"{web.url.scheme}://{web.url.netloc}"
+    headers = {name.lower(): value for name, value in web.headers.items()}
+    query = {name.lower(): value for name, value in web.query_params.items()}
+    caller: Any = {}
+    if not route.anonymous:
+        caller = check_token(cloud.account, headers, base_url)
+        _check_api_version(query.get("api-version"))
+        _check_subscription(cloud, parameters.get("subscription"))
+    client = web.client.host if web.client else ""
+    request = Request(web.method, path, parameters, query, headers, content, base_url, client, caller)
+    return route.handler(cloud, request)
+
+
+def _check_api_version(version: str | None) -> None:
+    if not version:
+        raise ArmError(
+            400,
+            "MissingApiVersionParameter",
+            "The api-version query parameter (?api-version=) is required for all requests.",
+        )
+    if not _API_VERSION.fullmatch(version) or version[:10] > datetime.now(UTC).date().isoformat():
+        raise ArmError(400, "InvalidApiVersionParameter", f"The api-version '{version}' is invalid.")
+
+
+def _check_subscription(cloud: Cloud, subscription: str | None) -> None:
+    if subscription is not None and subscription.lower() != cloud.account.subscription_id:
+        raise ArmError(404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found.")
+
+
+def _respond(method: str, answer: Answer) -> Response:
+    headers = dict(answer.headers)
+    if answer.body is None or answer.status in _WITHOUT_BODY or method == "HEAD":
+        return Response(status_code=answer.status, headers=headers)
+    if isinstance(answer.body, bytes):
+        return Response(answer.body, answer.status, headers)
+    return Response(json.dumps(answer.body), answer.status, headers, media_type="application/json; charset=utf-8")
+
+
+def _tracking_headers(web: WebRequest) -> dict[str, str]:
+    request_id = str(uuid.uuid4())
+    headers = {
+        "Cache-Control": "no-cache",
+        "Pragma": "no-cache",
+        "Expires": "-1",
+        "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+        "X-Content-Type-Options": "nosniff",
+        "x-ms-request-id": request_id,
+        "x-ms-correlation-request-id": web.headers.get("x-ms-correlation-request-id", request_id),
+        "x-ms-routing-request-id": f"LOCAL:{datetime.now(UTC):%Y%m%dT%H%M%SZ}:{request_id}",
+    }
+    if client_id := web.headers.get("x-ms-client-request-id"):
+        headers["x-ms-client-request-id"] = client_id
+    return headers

@@ -1,0 +1,42 @@
+"""What every handler of the local Azure works with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from verified_images.emulator.hypervisor import Hypervisor
+    from verified_images.emulator.lifecycle import Kind
+    from verified_images.emulator.operations import Operations
+    from verified_images.emulator.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The one tenant, subscription and application of an installation."""
+
+    tenant_id: str
+    subscription_id: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    object_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """The state and the parts of one local Azure. ``folder`` is where it keeps everything."""
+
+    folder: Path
+    account: Account
+    store: Store
+    operations: Operations
+    hypervisor: Hypervisor
+    kinds: dict[str, Kind]
+    page_size: int = 100
+
+    def kind_of(self, type_name: str) -> Kind | None:
+        """Give the resource type's implementation, or None for a type that is not emulated."""
+        return self.kinds.get(type_name.lower())

@@ -1,0 +1,315 @@
+"""The life of a resource as all types share it: PUT, PATCH, GET, lists, DELETE.
+
+A resource type is a subclass of ``Kind`` in a file of its own; it says how its provider answers writes
+(``Style``) and fills in what is particular to it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from verified_images.emulator import arm_errors
+from verified_images.emulator.arm_errors import ArmError
+from verified_images.emulator.locations import check_location
+from verified_images.emulator.paging import page
+from verified_images.emulator.routing import GROUP, Route
+from verified_images.emulator.wire import Answer, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from verified_images.emulator.cloud import Cloud
+    from verified_images.emulator.ids import ResourceId
+    from verified_images.emulator.operations import Track
+    from verified_images.emulator.store import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a provider answers writes of a type: status and provisioning state of the first answer.
+
+    ``track`` is None for a type whose writes are synchronous. The ``retry_*`` are seconds for Retry-After
+    (None: the header is not sent); they are sent only when the operation is still running.
+    """
+
+    track: Track | None
+    created: tuple[int, str] = (201, "Creating")
+    updated: tuple[int, str] = (200, "Updating")
+    deleted: int = 202
+    location_on_put: bool = False
+    etag: str = ""
+    retry_write: int | None = None
+    retry_delete: int | None = None
+
+
+class Kind:
+    """One resource type. Subclasses set ``type`` and ``style`` and override what is particular to them."""
+
+    type: ClassVar[str]
+    style: ClassVar[Style]
+    tracked: ClassVar[bool] = True
+    slow_write: ClassVar[bool] = False
+    slow_delete: ClassVar[bool] = False
+
+    # What a type fills in.
+
+    def complete(self, cloud: Cloud, request: Request, body: dict[str, Any], existing: Resource | None) -> Resource:
+        """Check a PUT's body and give the resource with the defaults that Azure fills in. Refuse with ArmError."""
+        raise NotImplementedError
+
+    def realize(self, cloud: Cloud, resource: Resource) -> None:
+        """Do the work of a PUT or PATCH; the stored resource may be changed through ``cloud.store``."""
+
+    def check_delete(self, cloud: Cloud, resource: Resource) -> None:
+        """Refuse a deletion with ArmError while another resource needs this one."""
+
+    def dispose(self, cloud: Cloud, resource: Resource) -> None:
+        """Do the work of a DELETE; the resource and its children are removed from the store afterwards."""
+
+    def render(self, cloud: Cloud, resource: Resource, request: Request) -> dict[str, Any]:
+        """Give the resource as the wire shows it."""
+        del cloud, request
+        return resource.body
+
+    def recover(self, cloud: Cloud, resource: Resource) -> None:
+        """Bring a resource back to what its state says, after the local Azure was started again."""
+
+    def more_routes(self) -> Iterator[Route]:
+        """Give the routes of actions and child collections that are particular to the type."""
+        yield from ()
+
+    # What all types share.
+
+    def routes(self) -> Iterator[Route]:
+        """Give the URL table of the type."""
+        yield from self.more_routes()
+        collection = self.collection_pattern()
+        item = collection + "/{name}"
+        yield Route("PUT", item, self.put)
+        yield Route("PATCH", item, self.patch)
+        yield Route("GET", item, self.get)
+        yield Route("DELETE", item, self.delete)
+        yield Route("GET", collection, self.list_in_group)
+        if self.tracked:
+            yield Route("GET", f"/subscriptions/{{subscription}}/providers/{self.type}", self.list_in_subscription)
+
+    def collection_pattern(self) -> str:
+        """Give the pattern of the list in a group (or under the parent), ``.../galleries/{parent1}/images``."""
+        provider, *types = self.type.split("/")
+        parents = "".join(f"/{kind}/{{parent{depth}}}" for depth, kind in enumerate(types[:-1], 1))
+        return f"{GROUP}/providers/{provider}{parents}/{types[-1]}"
+
+    def put(self, cloud: Cloud, request: Request) -> Answer:
+        """Create or replace."""
+        with cloud.store.lock:
+            check_group(cloud, request.id)
+            existing = cloud.store.find(request.id)
+            self._check_parent(cloud, request.id)
+            check_preconditions(request, existing)
+            body = request.json()
+            if self.tracked:
+                check_location(self.type, body, existing)
+            resource = self.complete(cloud, request, body, existing)
+            return self._write(cloud, request, resource, existing)
+
+    def patch(self, cloud: Cloud, request: Request) -> Answer:
+        """Merge into what is there; a patch of nothing but tags changes nothing else."""
+        with cloud.store.lock:
+            existing = self.find(cloud, request.id)
+            check_preconditions(request, existing)
+            body = request.json()
+            if set(body) <= {"tags"}:
+                existing.body["tags"] = body.get("tags") or {}
+                self.stamp(existing)
+                cloud.store.put(existing)
+                return Answer(200, self.render(cloud, existing, request))
+            merged = merge(existing.body, body)
+            return self._write(cloud, request, self.complete(cloud, request, merged, existing), existing)
+
+    def _write(self, cloud: Cloud, request: Request, resource: Resource, existing: Resource | None) -> Answer:
+        status, state = self.style.updated if existing else self.style.created
+        resource.body = {
+            "name": resource.id.name,
+            "id": str(resource.id),
+            "type": self.type,
+            **({"location": resource.location} if resource.location else {}),
+            **{key: value for key, value in resource.body.items() if key not in {"name", "id", "type", "location"}},
+        }
+        self.stamp(resource)
+        resource.properties["provisioningState"] = state
+        cloud.store.put(resource)
+        first_answer = self.render(cloud, resource, request)
+        if self.style.track is None:
+            self._finish_write(cloud, resource.id)
+            return Answer(status, self.render(cloud, self.find(cloud, resource.id), request))
+        started = cloud.operations.start(
+            request,
+            f"{self.type}/write",
+            resource.location or self.location_of(cloud, resource),
+            lambda: self._finish_write(cloud, resource.id),
+            track=self.style.track,
+            slow=self.slow_write,
+        )
+        headers = dict(started.status_header)
+        if self.style.location_on_put:
+            headers |= started.location_header
+        if self.style.retry_write and cloud.operations.is_running(started.key):
+            headers["Retry-After"] = str(self.style.retry_write)
+        return Answer(status, first_answer, headers)
+
+    def _finish_write(self, cloud: Cloud, resource: ResourceId) -> None:
+        state = "Failed"
+        try:
+            if found := cloud.store.find(resource):
+                self.realize(cloud, found)
+            state = "Succeeded"
+        finally:
+            set_state(cloud, resource, state)
+
+    def get(self, cloud: Cloud, request: Request) -> Answer:
+        """Give one."""
+        self._check_parent(cloud, request.id)
+        return Answer(200, self.render(cloud, self.find(cloud, request.id), request))
+
+    def list_in_group(self, cloud: Cloud, request: Request) -> Answer:
+        """Give those of a group, or those under a parent."""
+        self._check_list_parent(cloud, request)
+        return self._list(cloud, request, lambda resource: resource.key.startswith(self._scope(request)))
+
+    def list_in_subscription(self, cloud: Cloud, request: Request) -> Answer:
+        """Give those of the subscription."""
+        return self._list(cloud, request, lambda _: True)
+
+    def _list(self, cloud: Cloud, request: Request, wanted: Callable[[ResourceId], bool]) -> Answer:
+        found = [resource for resource in cloud.store.select(self.type) if wanted(resource.id)]
+        return page(cloud, request, [self.render(cloud, resource, request) for resource in found])
+
+    def _scope(self, request: Request) -> str:
+        return request.path.rstrip("/").lower() + "/"
+
+    def _check_list_parent(self, cloud: Cloud, request: Request) -> None:
+        check_group_exists(cloud, request.id)
+        if request.id.provider and request.id.type.lower() != self.type.lower() and not cloud.store.find(request.id):
+            raise arm_errors.resource_not_found(request.id)
+
+    def delete(self, cloud: Cloud, request: Request) -> Answer:
+        """Delete; one that is not there is 204."""
+        with cloud.store.lock:
+            check_group_exists(cloud, request.id)
+            resource = cloud.store.find(request.id)
+            if resource is None:
+                return Answer(204)
+            check_preconditions(request, resource)
+            self.check_delete(cloud, resource)
+            set_state(cloud, resource.id, "Deleting")
+        if self.style.track is None:
+            self.remove(cloud, resource)
+            return Answer(200)
+        started = cloud.operations.start(
+            request,
+            f"{self.type}/delete",
+            resource.location or self.location_of(cloud, resource),
+            lambda: self.remove(cloud, resource),
+            track=self.style.track,
+            slow=self.slow_delete,
+        )
+        headers = started.status_header | started.location_header
+        if self.style.retry_delete and cloud.operations.is_running(started.key):
+            headers["Retry-After"] = str(self.style.retry_delete)
+        return Answer(self.style.deleted, None, headers)
+
+    def remove(self, cloud: Cloud, resource: Resource) -> None:
+        """Dispose of a resource and take it and its children out of the store."""
+        try:
+            self.dispose(cloud, resource)
+        except BaseException:
+            set_state(cloud, resource.id, "Failed")
+            raise
+        with cloud.store.lock:
+            for child in cloud.store.select(under=resource.id):
+                cloud.store.remove(child.id)
+            cloud.store.remove(resource.id)
+
+    def find(self, cloud: Cloud, resource: ResourceId) -> Resource:
+        """Give the resource.
+
+        Raises:
+            ArmError: 404: the group or the resource does not exist.
+        """
+        check_group_exists(cloud, resource)
+        found = cloud.store.find(resource)
+        if found is None:
+            raise arm_errors.resource_not_found(resource)
+        return found
+
+    def location_of(self, cloud: Cloud, resource: Resource) -> str:
+        """Give the location of a child: its nearest ancestor's."""
+        parent = resource.id.parent
+        while parent is not None:
+            if (found := cloud.store.find(parent)) and found.location:
+                return found.location
+            parent = parent.parent
+        raise ArmError(404, "ParentResourceNotFound", f"The parent of '{resource.id}' could not be found.")
+
+    def stamp(self, resource: Resource) -> None:
+        """Give the resource a new etag in its provider's way."""
+        if self.style.etag == "network":
+            resource.body["etag"] = f'W/"{uuid.uuid4()}"'
+        elif self.style.etag == "counter":
+            last = str(resource.body.get("etag", '"0"')).strip('"')
+            resource.body["etag"] = f'"{int(last) + 1}"'
+
+    def _check_parent(self, cloud: Cloud, resource: ResourceId) -> None:
+        parent = resource.parent
+        if parent is not None and cloud.store.find(parent) is None:
+            check_group_exists(cloud, resource)
+            raise arm_errors.resource_not_found(parent)
+
+
+def set_state(cloud: Cloud, resource: ResourceId, state: str) -> None:
+    """Write the provisioning state of a resource, if it is still there."""
+    with cloud.store.lock:
+        if found := cloud.store.find(resource):
+            found.properties["provisioningState"] = state
+            cloud.store.put(found)
+
+
+def check_group_exists(cloud: Cloud, resource: ResourceId) -> Resource:
+    """Give the resource's group, or refuse with 404."""
+    group = cloud.store.find(resource.group_id)
+    if group is None:
+        raise arm_errors.group_not_found(resource.group)
+    return group
+
+
+def check_group(cloud: Cloud, resource: ResourceId) -> None:
+    """Refuse a write in a group that does not exist or is being deleted."""
+    if check_group_exists(cloud, resource).state == "Deleting":
+        raise arm_errors.group_being_deleted(resource.group)
+
+
+def check_preconditions(request: Request, existing: Resource | None) -> None:
+    """Refuse with 412 what If-Match and If-None-Match do not allow. Source: RFC 9110, section 13."""
+    etag = existing.body.get("etag") if existing else None
+    if_match, if_none_match = request.headers.get("if-match"), request.headers.get("if-none-match")
+    if if_none_match == "*" and existing:
+        raise ArmError(412, "PreconditionFailed", f"The resource '{request.id}' already exists.")
+    if if_match is not None and (existing is None or (if_match != "*" and etag is not None and if_match != etag)):
+        raise ArmError(
+            412, "PreconditionFailed", f"The condition '{if_match}' in the If-Match header was not satisfied."
+        )
+
+
+def merge(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Merge a PATCH body: objects are merged, anything else is replaced, null removes. Source: RFC 7396."""
+    merged = dict(old)
+    for key, value in new.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, dict) and isinstance(merged.get(key), dict) and key != "tags":
+            merged[key] = merge(merged[key], value)
+        else:
+            merged[key] = value
+    return merged

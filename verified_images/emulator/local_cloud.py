@@ -1,0 +1,166 @@
+"""A local Azure, from start to close: in process for a test run, or stand-alone for ``verified-images local serve``."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self
+
+from verified_images.emulator import compute, identity, network, polling, resource_manager
+from verified_images.emulator.account import ensure_account
+from verified_images.emulator.app import make_app
+from verified_images.emulator.certificates import ensure_certificates
+from verified_images.emulator.cloud import Cloud
+from verified_images.emulator.network.gateway import Gateway
+from verified_images.emulator.operations import Operations
+from verified_images.emulator.routing import Routes
+from verified_images.emulator.server import Server
+from verified_images.emulator.store import Store
+from verified_images.emulator.timing import Timing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from verified_images.emulator.cloud import Account
+    from verified_images.emulator.hypervisor import Hypervisor
+    from verified_images.emulator.lifecycle import Kind
+
+HypervisorName = Literal["qemu", "fake"]
+
+
+class StateInUseError(Exception):
+    """Another process uses the folder of this local Azure."""
+
+
+def default_state() -> Path:
+    """Give the folder of the user's own local Azure. Source: XDG Base Directory Specification."""
+    return _xdg("XDG_DATA_HOME", ".local/share") / "verified-images" / "local"
+
+
+def default_cache() -> Path:
+    """Give the folder of base images. Source: XDG Base Directory Specification."""
+    return _xdg("XDG_CACHE_HOME", ".cache") / "verified-images"
+
+
+def _xdg(variable: str, otherwise: str) -> Path:
+    given = os.environ.get(variable, "")
+    return Path(given) if given.startswith("/") else Path.home() / otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a local Azure is run. ``cache`` keeps what several installations share: base images.
+
+    ``progress`` is told, a line at a time, of work that takes long: a base image that is being built.
+    """
+
+    hypervisor: HypervisorName | Hypervisor = "qemu"
+    cache: Path = field(default_factory=default_cache)
+    port: int = 0
+    proxy_port: int = 0
+    timing: Timing = field(default_factory=Timing)
+    progress: Callable[[str], None] | None = None
+
+
+class LocalCloud:
+    """A running local Azure; closing it stops its machines and keeps its state.
+
+    ``endpoint`` is Resource Manager's URL and the authority of tokens, ``ca_bundle`` the file to verify it with,
+    ``account`` who to log in as, ``proxy`` the SOCKS5 URL under which its public addresses are reached.
+    """
+
+    def __init__(self, state: Path, options: Options | None = None) -> None:
+        """Start a local Azure on the folder ``state``.
+
+        Raises:
+            StateInUseError: another process uses the folder.
+        """
+        self.state = state.absolute()
+        options = options or Options()
+        with ExitStack() as undo:
+            self._start(undo, options)
+            self._undo = undo.pop_all()
+
+    def _start(self, undo: ExitStack, options: Options) -> None:
+        self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        undo.callback(_lock(self.state))
+        certificates = ensure_certificates(self.state / "ca")
+        self.ca_bundle = certificates.ca_bundle
+        self.account: Account = ensure_account(self.state / "account.json")
+        hypervisor = _open_hypervisor(self.state, options)
+        undo.callback(hypervisor.close)
+        store = Store(self.state / "arm.sqlite")
+        undo.callback(store.close)
+        kinds: dict[str, Kind] = {kind.type.lower(): kind for kind in (*network.kinds(), *compute.kinds())}
+        operations = Operations(store, options.timing, certificates.server_der())
+        self.cloud = Cloud(self.state, self.account, store, operations, hypervisor, kinds)
+        for resource in store.select():
+            if kind := self.cloud.kind_of(resource.id.type):
+                kind.recover(self.cloud, resource)
+        gateway = Gateway(self.cloud, options.proxy_port)
+        undo.callback(gateway.close)
+        self.proxy = f"socks5://127.0.0.1:{gateway.port}"
+        server = Server(make_app(self.cloud, _all_routes(kinds)), certificates, options.port)
+        undo.callback(server.close)
+        server.start()
+        self.endpoint = f"https://127.0.0.1:{server.port}"
+
+    def close(self) -> None:
+        """Stop serving, stop the machines, release the folder."""
+        self._undo.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _all_routes(kinds: dict[str, Kind]) -> Routes:
+    table = [
+        *resource_manager.routes(),
+        *identity.routes(),
+        *polling.routes(),
+        *network.routes(),
+        *compute.routes(),
+    ]
+    for kind in kinds.values():
+        table.extend(kind.routes())
+    return Routes(table)
+
+
+def _open_hypervisor(state: Path, options: Options) -> Hypervisor:
+    if options.hypervisor == "qemu":
+        from verified_images.emulator.qemu.hypervisor import QemuHypervisor  # noqa: PLC0415 - only who needs it
+
+        return QemuHypervisor(state, options.cache, progress=options.progress)
+    if options.hypervisor == "fake":
+        from verified_images.emulator.fake.hypervisor import FakeHypervisor  # noqa: PLC0415 - only who needs it
+
+        return FakeHypervisor(state, options.cache, progress=options.progress)
+    return options.hypervisor
+
+
+def _lock(state: Path) -> Callable[[], None]:
+    """Take the folder's lock, which the system releases however the process ends."""
+    file = (state / "lock").open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.seek(0)
+        owner = json.loads(file.read() or "{}").get("pid", "unknown")
+        file.close()
+        raise StateInUseError(
+            f"the local Azure in {state} is in use by process {owner}; wait for it, or choose another folder"
+        ) from error
+    file.truncate(0)
+    file.write(json.dumps({"pid": os.getpid()}))
+    file.flush()
+    return file.close

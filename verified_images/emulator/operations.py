@@ -1,0 +1,218 @@
+"""Long-running operations: begun by a call, polled by the client, carried out beside it.
+
+Source: Azure Resource Manager, "Track asynchronous Azure operations", and recorded traffic.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import logging
+import secrets
+import threading
+import time
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from verified_images.emulator.arm_errors import ArmError
+from verified_images.emulator.hypervisor import HypervisorError
+from verified_images.emulator.wire import Answer, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from verified_images.emulator.store import Store
+    from verified_images.emulator.timing import Timing
+
+logger = logging.getLogger(__name__)
+
+IN_PROGRESS = "InProgress"
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """Where and how the operations of a resource type are polled.
+
+    ``statuses`` is the collection of Azure-AsyncOperation (``operations``, ``DiskOperations``,
+    ``capsOperations``); ``results`` that of Location, empty when it is the same one with ``monitor=true``.
+    ``empty_result`` is the status of a Location poll whose operation left nothing to show.
+    """
+
+    provider: str
+    statuses: str = "operations"
+    results: str = ""
+    empty_result: int = 200
+    timestamps: bool = True
+
+
+COMPUTE = Track("Microsoft.Compute")
+DISKS = Track("Microsoft.Compute", statuses="DiskOperations")
+GALLERIES = Track("Microsoft.Compute", statuses="capsOperations")
+NETWORK = Track("Microsoft.Network", results="operationResults", empty_result=204, timestamps=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """An operation that has begun: the headers that tell the client where to poll."""
+
+    key: str
+    status_header: dict[str, str]
+    location_header: dict[str, str]
+
+
+class Operations:
+    """Runs the work of operations and answers polls for them."""
+
+    def __init__(self, store: Store, timing: Timing, certificate: bytes) -> None:
+        self._store = store
+        self.timing = timing
+        self._certificate = base64.urlsafe_b64encode(certificate).decode().rstrip("=")
+        self._secret = secrets.token_bytes(32)
+        self._fail_interrupted()
+
+    def _fail_interrupted(self) -> None:
+        for key, document in self._store.operations():
+            if document["status"] == IN_PROGRESS:
+                error = ArmError(500, "InternalServerError", "The local Azure was stopped while the operation ran.")
+                self._end(key, document, error)
+                if resource := self._store.find(document["resource"]):
+                    resource.properties["provisioningState"] = "Failed"
+                    self._store.put(resource)
+
+    def start(  # noqa: PLR0913 - an operation's facts
+        self,
+        request: Request,
+        name: str,
+        location: str,
+        work: Callable[[], Any],
+        *,
+        track: Track,
+        slow: bool = False,
+    ) -> Started:
+        """Begin an operation and say where to poll it.
+
+        ``name`` is the operation as role definitions spell it (``Microsoft.Compute/virtualMachines/write``).
+        ``work`` is done at once when it is quick and no duration is set, else in a thread of its own; what it
+        returns is the operation's result, an ArmError that it raises its failure.
+        """
+        key = str(uuid.uuid4())
+        document: dict[str, Any] = {
+            "name": key,
+            "operation": name,
+            "resource": request.path,
+            "status": IN_PROGRESS,
+            "startTime": _now(),
+        }
+        self._store.put_operation(key, document)
+        seconds = self.timing.of(name)
+        if slow or seconds:
+            threading.Thread(
+                target=self._run, args=(key, document, work, seconds), name=f"operation {name}", daemon=True
+            ).start()
+        else:
+            self._run(key, document, work, 0)
+        base = f"{request.base_url}/subscriptions/{request.parameters['subscription']}/providers/{track.provider}"
+        place = f"{base}/locations/{location}"
+        status = self._sign(f"{place}/{track.statuses}/{key}?api-version={request.api_version}")
+        if track.results:
+            result = self._sign(f"{place}/{track.results}/{key}?api-version={request.api_version}")
+        else:
+            result = self._sign(f"{place}/{track.statuses}/{key}?monitor=true&api-version={request.api_version}")
+        return Started(
+            key,
+            {"Azure-AsyncOperation": status, "azure-asyncnotification": "Enabled"},
+            {"Location": result},
+        )
+
+    def _run(self, key: str, document: dict[str, Any], work: Callable[[], Any], seconds: float) -> None:
+        began = time.monotonic()
+        error: ArmError | None = None
+        output = None
+        try:
+            output = work()
+        except ArmError as refused:
+            error = refused
+        except HypervisorError as failed:
+            error = ArmError(409, "InternalExecutionError", str(failed))
+        except Exception:
+            logger.exception("operation %s on %s failed", document["operation"], document["resource"])
+            error = ArmError(500, "InternalServerError", "An unexpected error occurred.")
+        time.sleep(max(0.0, began + seconds - time.monotonic()))
+        if output is not None:
+            document["output"] = output
+        self._end(key, document, error)
+
+    def _end(self, key: str, document: dict[str, Any], error: ArmError | None) -> None:
+        ended = dict(document, status="Failed" if error else "Succeeded", endTime=_now())
+        if error:
+            ended |= {"error": error.inner(), "errorStatus": error.status}
+        self._store.put_operation(key, ended)
+
+    def poll_status(self, request: Request, track: Track) -> Answer:
+        """Answer a GET of the Azure-AsyncOperation URL (or, with ``monitor=true``, of the Location URL)."""
+        if request.query.get("monitor") == "true":
+            return self.poll_result(request, track)
+        document = self._find(request)
+        body = {"status": document["status"]}
+        if track.timestamps:
+            body = {"startTime": document["startTime"]}
+            if "endTime" in document:
+                body["endTime"] = document["endTime"]
+            body["status"] = document["status"]
+        if "output" in document and track.timestamps:
+            body["properties"] = {"output": document["output"]}
+        if "error" in document:
+            body["error"] = document["error"]
+        if track.timestamps:
+            body["name"] = document["name"]
+        return Answer(200, body)
+
+    def poll_result(self, request: Request, track: Track) -> Answer:
+        """Answer a GET of the Location URL: 202 while the operation runs, then its result."""
+        document = self._find(request)
+        if document["status"] == IN_PROGRESS:
+            url = f"{request.base_url}{request.path}?" + "&".join(f"{k}={v}" for k, v in request.query.items())
+            return Answer(202, None, {"Location": url})
+        if "error" in document:
+            return Answer(document["errorStatus"], {"error": document["error"]})
+        if "output" in document:
+            return Answer(200, document["output"])
+        return Answer(track.empty_result)
+
+    def is_running(self, key: str) -> bool:
+        """Tell whether the operation has not ended."""
+        document = self._store.find_operation(key)
+        return bool(document and document["status"] == IN_PROGRESS)
+
+    def find(self, key: str) -> dict[str, Any] | None:
+        """Give an operation's document, or None."""
+        return self._store.find_operation(key)
+
+    def _find(self, request: Request) -> dict[str, Any]:
+        key = request.parameters["operation"]
+        document = self._store.find_operation(key)
+        if document is None or not self._is_signed(request):
+            raise ArmError(404, "NotFound", f"The operation '{key}' was not found.")
+        return document
+
+    def _sign(self, url: str) -> str:
+        ticks = str(int(time.time() * 10_000_000))
+        digest = hashlib.sha256(url.split("?", 1)[0].rsplit("/", 1)[1].encode()).hexdigest()
+        return f"{url}&t={ticks}&c={self._certificate}&s={self._signature(digest, ticks)}&h={digest}"
+
+    def _signature(self, digest: str, ticks: str) -> str:
+        signed = hmac.new(self._secret, json.dumps([digest, ticks]).encode(), hashlib.sha512).digest()
+        return base64.urlsafe_b64encode(signed).decode().rstrip("=")
+
+    def _is_signed(self, request: Request) -> bool:
+        digest, ticks = request.query.get("h", ""), request.query.get("t", "")
+        expected = hashlib.sha256(request.parameters["operation"].encode()).hexdigest()
+        return digest == expected and hmac.compare_digest(request.query.get("s", ""), self._signature(digest, ticks))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")

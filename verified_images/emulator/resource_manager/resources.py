@@ -1,0 +1,61 @@
+"""Lists of resources of every type, in a subscription or a group, by tag or type."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from verified_images.emulator.lifecycle import check_group_exists
+from verified_images.emulator.paging import page
+from verified_images.emulator.resource_manager.filters import matches_filter, parse_filter
+from verified_images.emulator.resource_manager.groups import TYPE as GROUP_TYPE
+from verified_images.emulator.routing import GROUP, Route
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from verified_images.emulator.cloud import Cloud
+    from verified_images.emulator.ids import ResourceId
+    from verified_images.emulator.store import Resource
+    from verified_images.emulator.wire import Answer, Request
+
+_SHOWN = ("id", "name", "type", "location", "sku", "plan", "kind", "managedBy", "identity", "zones", "tags")
+
+
+def routes() -> Iterator[Route]:
+    """Give the URL table."""
+    yield Route("GET", "/subscriptions/{subscription}/resources", _list_in_subscription)
+    yield Route("GET", GROUP + "/resources", _list_in_group)
+
+
+def _list_in_subscription(cloud: Cloud, request: Request) -> Answer:
+    return _list(cloud, request, None)
+
+
+def _list_in_group(cloud: Cloud, request: Request) -> Answer:
+    check_group_exists(cloud, request.id)
+    return _list(cloud, request, request.id.group_id)
+
+
+def _list(cloud: Cloud, request: Request, group: ResourceId | None) -> Answer:
+    wanted = request.query.get("$filter")
+    by_tag = "tagname" in parse_filter(wanted)
+    found = [
+        _shorten(resource, by_tag=by_tag)
+        for resource in cloud.store.select(under=group)
+        if resource.id.type != GROUP_TYPE and _is_tracked(cloud, resource) and matches_filter(resource, wanted)
+    ]
+    return page(cloud, request, found)
+
+
+def _is_tracked(cloud: Cloud, resource: Resource) -> bool:
+    kind = cloud.kind_of(resource.id.type)
+    return kind is not None and kind.tracked
+
+
+def _shorten(resource: Resource, *, by_tag: bool) -> dict[str, Any]:
+    """Give the resource as lists show it; a list by tag leaves the tags themselves out, as recorded."""
+    return {
+        key: resource.body[key] if key != "name" else resource.id.path
+        for key in _SHOWN
+        if resource.body.get(key) and not (by_tag and key == "tags")
+    }

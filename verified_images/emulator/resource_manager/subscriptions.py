@@ -1,0 +1,73 @@
+"""Subscriptions, tenants and locations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from verified_images.emulator.locations import LOCATIONS
+from verified_images.emulator.routing import Route
+from verified_images.emulator.wire import Answer, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from verified_images.emulator.cloud import Cloud
+
+
+def routes() -> Iterator[Route]:
+    """Give the URL table."""
+    yield Route("GET", "/subscriptions", _list)
+    yield Route("GET", "/subscriptions/{subscription}", _get)
+    yield Route("GET", "/subscriptions/{subscription}/locations", _list_locations)
+    yield Route("GET", "/tenants", _list_tenants)
+
+
+def _describe(cloud: Cloud) -> dict[str, Any]:
+    account = cloud.account
+    return {
+        "id": f"/subscriptions/{account.subscription_id}",
+        "authorizationSource": "RoleBased",
+        "managedByTenants": [],
+        "subscriptionId": account.subscription_id,
+        "tenantId": account.tenant_id,
+        "displayName": "verified-images local",
+        "state": "Enabled",
+        "subscriptionPolicies": {
+            "locationPlacementId": "Public_2014-09-01",
+            "quotaId": "PayAsYouGo_2014-09-01",
+            "spendingLimit": "Off",
+        },
+    }
+
+
+def _list(cloud: Cloud, request: Request) -> Answer:
+    del request
+    return Answer(200, {"value": [_describe(cloud)], "count": {"type": "Total", "value": 1}})
+
+
+def _get(cloud: Cloud, request: Request) -> Answer:
+    del request
+    return Answer(200, _describe(cloud))
+
+
+def _list_locations(cloud: Cloud, request: Request) -> Answer:
+    del request
+    prefix = f"/subscriptions/{cloud.account.subscription_id}/locations"
+    value = [
+        {
+            "id": f"{prefix}/{name}",
+            "name": name,
+            "type": "Region",
+            "displayName": display,
+            "regionalDisplayName": display,
+            "metadata": {"regionType": "Physical"},
+        }
+        for name, display in LOCATIONS.items()
+    ]
+    return Answer(200, {"value": value})
+
+
+def _list_tenants(cloud: Cloud, request: Request) -> Answer:
+    del request
+    tenant = cloud.account.tenant_id
+    return Answer(200, {"value": [{"id": f"/tenants/{tenant}", "tenantId": tenant, "tenantCategory": "Home"}]})

@@ -1,0 +1,76 @@
+"""The web server: HTTPS on 127.0.0.1, in a thread of its own."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from verified_images.emulator.certificates import Certificates
+
+_START_SECONDS = 30
+_STOP_SECONDS = 10
+
+
+class Server:
+    """Serves an application until it is closed. ``port`` 0 takes a free one."""
+
+    def __init__(self, app: Starlette, certificates: Certificates, port: int) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind(("127.0.0.1", port))
+        self.port: int = self._socket.getsockname()[1]
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ssl_certfile=str(certificates.server),
+            ssl_keyfile=str(certificates.server_key),
+            timeout_graceful_shutdown=2,
+            timeout_keep_alive=75,
+        )
+        self._started = threading.Event()
+        self._server = _Uvicorn(config, self._started)
+        self._thread = threading.Thread(target=self._run, name="local Azure", daemon=True)
+
+    def _run(self) -> None:
+        self._server.run(sockets=[self._socket])
+        self._started.set()
+
+    def start(self) -> None:
+        """Start serving and return once calls are accepted.
+
+        Raises:
+            RuntimeError: the server did not start.
+        """
+        self._thread.start()
+        if not self._started.wait(_START_SECONDS) or not self._thread.is_alive():
+            raise RuntimeError(f"the local Azure did not start serving on 127.0.0.1:{self.port}")
+
+    def close(self) -> None:
+        """Stop accepting calls and close the connections that are open."""
+        self._server.should_exit = True
+        self._server.force_exit = True
+        self._thread.join(_STOP_SECONDS)
+        self._socket.close()
+
+
+class _Uvicorn(uvicorn.Server):
+    """A server that leaves signals to the program that it is part of and tells when it has started."""
+
+    def __init__(self, config: uvicorn.Config, started: threading.Event) -> None:
+        super().__init__(config)
+        self._started_event = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._started_event.set()
+
+    def install_signal_handlers(self) -> None:
+        """Leave the process' signal handlers alone."""

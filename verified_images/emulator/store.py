@@ -1,0 +1,133 @@
+"""The state of the local Azure: resources and operations, in memory and on disk.
+
+Reads come from memory; each write goes to an SQLite file in the same call, so that a process killed at any
+moment finds what it had acknowledged.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import sqlite3
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from verified_images.emulator.ids import ResourceId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@dataclass(slots=True)
+class Resource:
+    """One resource: ``body`` as it goes over the wire, ``hidden`` what the emulator alone knows of it."""
+
+    id: ResourceId
+    body: dict[str, Any]
+    hidden: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        """The resource's properties, there for every type."""
+        properties: dict[str, Any] = self.body.setdefault("properties", {})
+        return properties
+
+    @property
+    def location(self) -> str:
+        """The location's name, or an empty string for a child that has none."""
+        return str(self.body.get("location", ""))
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The resource's tags; an empty dict when it has none."""
+        return dict(self.body.get("tags") or {})
+
+    @property
+    def state(self) -> str:
+        """The provisioning state."""
+        return str(self.properties.get("provisioningState", "Succeeded"))
+
+
+class Store:
+    """All resources and operations, by id. ``lock`` is held by whoever reads in order to write."""
+
+    def __init__(self, path: Path) -> None:
+        self.lock = threading.RLock()
+        self._resources: dict[str, Resource] = {}
+        self._operations: dict[str, dict[str, Any]] = {}
+        self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._database.execute("PRAGMA journal_mode=WAL")
+        self._database.execute("PRAGMA synchronous=NORMAL")
+        self._database.execute("CREATE TABLE IF NOT EXISTS resources (key TEXT PRIMARY KEY, document TEXT NOT NULL)")
+        self._database.execute("CREATE TABLE IF NOT EXISTS operations (key TEXT PRIMARY KEY, document TEXT NOT NULL)")
+        self._load()
+
+    def _load(self) -> None:
+        for (document,) in self._database.execute("SELECT document FROM resources ORDER BY rowid"):
+            content = json.loads(document)
+            resource = Resource(ResourceId.parse(content["id"]), content["body"], content["hidden"])
+            self._resources[resource.id.key] = resource
+        for key, document in self._database.execute("SELECT key, document FROM operations ORDER BY rowid"):
+            self._operations[key] = json.loads(document)
+
+    def find(self, resource: ResourceId | str) -> Resource | None:
+        """Give a copy of the resource, or None."""
+        key = resource.strip().rstrip("/").lower() if isinstance(resource, str) else resource.key
+        with self.lock:
+            found = self._resources.get(key)
+            return copy.deepcopy(found) if found else None
+
+    def put(self, resource: Resource) -> None:
+        """Write the resource."""
+        kept = copy.deepcopy(resource)
+        document = json.dumps({"id": str(kept.id), "body": kept.body, "hidden": kept.hidden})
+        with self.lock:
+            self._database.execute(
+                "INSERT INTO resources VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET document = excluded.document",
+                (kept.id.key, document),
+            )
+            self._resources[kept.id.key] = kept
+
+    def remove(self, resource: ResourceId) -> None:
+        """Remove the resource; one that is not there is no error."""
+        with self.lock:
+            self._database.execute("DELETE FROM resources WHERE key = ?", (resource.key,))
+            self._resources.pop(resource.key, None)
+
+    def select(self, kind: str | None = None, *, under: ResourceId | None = None) -> list[Resource]:
+        """Give copies of the resources of a type (without regard to case), all of them or those under an id."""
+        wanted = kind.lower() if kind else None
+        prefix = under.key + "/" if under else ""
+        with self.lock:
+            return [
+                copy.deepcopy(resource)
+                for key, resource in self._resources.items()
+                if key.startswith(prefix) and (wanted is None or resource.id.type.lower() == wanted)
+            ]
+
+    def put_operation(self, key: str, document: dict[str, Any]) -> None:
+        """Write an operation's document."""
+        with self.lock:
+            self._database.execute(
+                "INSERT INTO operations VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET document = excluded.document",
+                (key, json.dumps(document)),
+            )
+            self._operations[key] = document
+
+    def find_operation(self, key: str) -> dict[str, Any] | None:
+        """Give an operation's document, or None."""
+        with self.lock:
+            found = self._operations.get(key)
+            return copy.deepcopy(found) if found else None
+
+    def operations(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Give copies of all operations."""
+        with self.lock:
+            yield from copy.deepcopy(self._operations).items()
+
+    def close(self) -> None:
+        """Close the file."""
+        with self.lock:
+            self._database.close()

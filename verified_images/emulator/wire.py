@@ -1,0 +1,78 @@
+"""One ARM call and its answer, apart from the web server that carries them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from verified_images.emulator.arm_errors import ArmError
+from verified_images.emulator.ids import ResourceId
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A call as a handler sees it.
+
+    ``parameters`` are the values of the route's placeholders, ``query`` has lower-case keys, ``headers``
+    lower-case names, ``client`` is the caller's IP address and ``caller`` the claims of its token.
+    """
+
+    method: str
+    path: str
+    parameters: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    content: bytes
+    base_url: str
+    client: str
+    caller: Mapping[str, Any]
+
+    @property
+    def api_version(self) -> str:
+        """The ``api-version`` of the call."""
+        return self.query.get("api-version", "")
+
+    @property
+    def id(self) -> ResourceId:
+        """The id of the resource that the path names; an action or a list after it is left out."""
+        parts = self.path.strip("/").split("/")
+        if len(parts) > 4 and len(parts) % 2:  # noqa: PLR2004 - longer than a group's id, and no name at its end
+            parts = parts[:-1]
+        if len(parts) == 6:  # noqa: PLR2004 - a list at the group: /subscriptions/S/resourceGroups/G/providers/NS
+            parts = parts[:4]
+        return ResourceId.parse("/".join(parts))
+
+    def json(self) -> dict[str, Any]:
+        """Give the body as an object.
+
+        Raises:
+            ArmError: 400 InvalidRequestContent: there is no body, or it is not a JSON object.
+        """
+        try:
+            body = json.loads(self.content or b"")
+        except (ValueError, RecursionError) as error:
+            raise ArmError(
+                400,
+                "InvalidRequestContent",
+                f"The request content was invalid and could not be deserialized: '{error}'.",
+            ) from error
+        if not isinstance(body, dict):
+            raise ArmError(
+                400,
+                "InvalidRequestContent",
+                "The request content was invalid and could not be deserialized: 'a JSON object is expected'.",
+            )
+        return body
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back: ``body`` is JSON, raw bytes (with a content type in ``headers``) or None for an empty one."""
+
+    status: int
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
