@@ -1,7 +1,7 @@
 """The run's journal: what the run is about to create, on disk before Azure hears of it.
 
-One file of JSON lines per run. The first line describes the run; each other line says that a resource is planned
-or removed. What was planned and not removed may exist, also after ``kill -9`` or a power cut.
+One file of JSON lines per run. The first line describes the run; each other line says that a resource is
+planned or removed. What was planned and not removed may exist, also after ``kill -9`` or a power cut.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ def read_journal(path: Path) -> Record:
             ledger.replay(json.loads(line))
     except (ValueError, KeyError, TypeError) as error:
         raise VerifiedImagesError(
-            f"'{path}' is not a journal of verified-images, or it is damaged; search Azure for resources with "
-            f"the tag vi-run={path.stem}, then delete the file",
+            f"'{path}' is not a journal of verified-images, or it is damaged; search Azure for resources "
+            f"with the tag vi-run={path.stem}, then delete the file",
         ) from error
     return Record(path, run, target, ledger.left(), active)
 
@@ -109,9 +109,7 @@ class _Ledger:
         """Forget the resource and, as Azure deletes it, all that is inside it."""
         gone = resource_id.lower()
         inside = f"{gone}/"
-        self.entries = {
-            key: entry for key, entry in self.entries.items() if key != gone and not key.startswith(inside)
-        }
+        self.entries = {key: entry for key, entry in self.entries.items() if key != gone and not key.startswith(inside)}
 
     def left(self) -> tuple[Entry, ...]:
         return tuple(self.entries.values())

@@ -45,7 +45,7 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One build of one spec: its random id (8 lower-case base32 characters), its owner and when it expires."""
+    """One build of one spec: its random id (8 lower-case base32 characters), owner and times."""
 
     id: str
     spec: str

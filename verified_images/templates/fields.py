@@ -1,0 +1,250 @@
+"""The types of a template's fields: what each takes, and the sentence that says so when it is given something else."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+from typing import Annotated, Any, Never
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetPydanticSchema,
+    SecretStr,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError, core_schema
+
+FROZEN = ConfigDict(
+    frozen=True,
+    extra="forbid",
+    use_attribute_docstrings=True,
+    coerce_numbers_to_str=True,
+    hide_input_in_errors=True,
+    arbitrary_types_allowed=True,
+)
+"""The configuration of every model: immutable, no unknown keys, no values in pydantic's own messages."""
+
+
+class FrozenDict(dict[str, Any]):
+    """A mapping that nobody can change and that can be hashed, as a frozen model needs."""
+
+    def _refuse(self, *_: object, **__: object) -> Never:
+        raise TypeError("a template cannot be changed after it was loaded")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    update = setdefault = pop = popitem = clear = _refuse
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self.items()))
+
+
+def wrong(message: str) -> PydanticCustomError:
+    """Return the error of a value that is of the right type but not right; ``message`` is shown as it is."""
+    # The message is passed as a value since pydantic would read braces in it as placeholders.
+    return PydanticCustomError("wrong", "{message}", {"message": message})
+
+
+def reveal(text: SecretStr | str) -> str:
+    """Return the text of a field that may hold a secret; use it at the last moment and never log it."""
+    return text.get_secret_value() if isinstance(text, SecretStr) else text
+
+
+def _text_or_secret(value: object) -> SecretStr | str:
+    if isinstance(value, SecretStr | str):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    raise PydanticCustomError("string_type", "text is needed here")
+
+
+Text = Annotated[
+    SecretStr | str,
+    GetPydanticSchema(
+        lambda _source, _handler: core_schema.no_info_plain_validator_function(
+            _text_or_secret,
+            serialization=core_schema.to_string_ser_schema(),
+        ),
+    ),
+    WithJsonSchema({"type": "string"}),
+]
+"""Text that may hold a secret: a SecretStr if a secret went into it, else a str. ``reveal`` gives the text."""
+
+
+def _environment(variables: Mapping[str, SecretStr | str]) -> FrozenDict:
+    for name in variables:
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name, re.ASCII):
+            raise wrong(f"{name!r} is not the name of an environment variable: letters, digits and '_' only")
+    return FrozenDict(variables)
+
+
+Environment = Annotated[Mapping[str, Text], AfterValidator(_environment)]
+"""Environment variables; values may hold secrets."""
+
+
+def one_or_more(value: object) -> object:
+    """Return a list of one for a text, so that a list of one can be written without brackets."""
+    return (value,) if isinstance(value, SecretStr | str) else value
+
+
+def one_of(model: BaseModel, *names: str) -> None:
+    """Raise unless exactly one of the named fields is given."""
+    given = [name for name in names if getattr(model, name) is not None]
+    if len(given) != 1:
+        found = " and ".join(f"'{name}'" for name in given) or "none"
+        raise wrong(f"exactly one of {', '.join(map(repr, names))} is needed; here is {found}")
+
+
+_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[dhms]))+")
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[dhms])")
+_LONGEST_DURATION = 7 * 86400.0
+
+
+def parse_duration(value: object) -> float:
+    """Return seconds for a number of seconds or text such as "90s", "20m", "1h30m"."""
+    if isinstance(value, str):
+        text = value.strip().replace(" ", "")
+        if _DURATION.fullmatch(text):
+            value = sum(float(number) * _UNITS[unit] for number, unit in _DURATION_PART.findall(text))
+        elif re.fullmatch(r"\d+(\.\d+)?", text):
+            value = float(text)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LONGEST_DURATION:
+        raise wrong("a duration is needed, such as 90s, 20m or 1h30m (a bare number is seconds), at most 7d")
+    return float(value)
+
+
+Seconds = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    WithJsonSchema({"type": ["string", "number"], "examples": ["90s", "20m", "1h30m"]}),
+]
+"""A duration, in seconds in the model."""
+
+
+def _matching(pattern: str, rule: str) -> AfterValidator:
+    compiled = re.compile(pattern, re.ASCII)
+
+    def check(value: str) -> str:
+        if not compiled.fullmatch(value):
+            raise wrong(f"{value!r} is not allowed: {rule}")
+        return value
+
+    return AfterValidator(check)
+
+
+# The rules are those of Azure's page "Naming rules and restrictions for Azure resources".
+ResourceGroupName = Annotated[
+    str,
+    _matching(
+        r"[-\w.()]{0,89}[-\w()]",
+        "a resource group's name has 1 to 90 letters, digits, '_', '-', '.', '(' or ')' and does not end in '.'",
+    ),
+]
+GalleryName = Annotated[
+    str,
+    _matching(
+        r"[A-Za-z0-9](?:[A-Za-z0-9_.]{0,78}[A-Za-z0-9])?",
+        "a gallery's name has 1 to 80 letters, digits, '_' or '.' (no '-') and begins and ends with a letter or digit",
+    ),
+]
+DefinitionName = Annotated[
+    str,
+    _matching(
+        r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,78}[A-Za-z0-9])?",
+        "an image definition's name has 1 to 80 letters, digits, '_', '-' or '.' and begins and ends with a letter "
+        "or digit",
+    ),
+]
+ImageName = Annotated[
+    str,
+    _matching(
+        r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,78}[A-Za-z0-9_])?",
+        "an image's name has 1 to 80 letters, digits, '_', '-' or '.', begins with a letter or digit and ends with "
+        "a letter, digit or '_'",
+    ),
+]
+SubscriptionId = Annotated[
+    str,
+    _matching(
+        r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
+        "a subscription is named by its id, such as 00000000-0000-0000-0000-000000000000",
+    ),
+]
+VmSize = Annotated[
+    str,
+    _matching(r"[A-Za-z0-9_-]{1,64}", "a VM size looks like Standard_B2s"),
+]
+_WORD = _matching(r"[A-Za-z0-9][-A-Za-z0-9_.]{0,127}", "letters, digits, '-', '_' and '.' only")
+MarketplaceName = Annotated[str, _WORD]
+"""A publisher, offer, SKU or plan of the Azure Marketplace."""
+
+
+def _location(value: str) -> str:
+    location = value.replace(" ", "").lower()
+    if not re.fullmatch(r"[a-z][a-z0-9]{1,49}", location, re.ASCII):
+        raise wrong(f"{value!r} is not an Azure location; they look like westeurope")
+    return location
+
+
+Location = Annotated[str, AfterValidator(_location)]
+"""An Azure location by its name; a display name ("West Europe") is turned into it."""
+
+_LARGEST_VERSION_PART = 2**31 - 1
+
+
+def is_version(value: str) -> bool:
+    """Tell whether ``value`` is X.Y.Z with 32-bit numbers, the only form that a gallery takes."""
+    parts = value.split(".")
+    return len(parts) == 3 and all(  # noqa: PLR2004 - X, Y and Z
+        re.fullmatch(r"0|[1-9]\d{0,9}", part, re.ASCII) and int(part) <= _LARGEST_VERSION_PART for part in parts
+    )
+
+
+def _version_or(word: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if value != word and not is_version(value):
+            raise wrong(f"{value!r} is not a version: write X.Y.Z (three whole numbers) or {word}")
+        return value
+
+    return AfterValidator(check)
+
+
+SourceVersion = Annotated[str, _version_or("latest")]
+TargetVersion = Annotated[str, _version_or("auto")]
+
+
+def _network(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value.strip(), strict=False))
+    except ValueError as error:
+        raise wrong(f"{value!r} is not an IP address or a range such as 203.0.113.0/24") from error
+
+
+AddressRange = Annotated[str, AfterValidator(_network)]
+"""An IPv4 or IPv6 address or network, in CIDR notation in the model."""
+
+
+def _moment(value: object) -> object:
+    try:
+        if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value.strip(), re.ASCII):
+            value = datetime.combine(date.fromisoformat(value.strip()), time(), UTC)
+        elif isinstance(value, str):
+            value = datetime.fromisoformat(value.strip())
+    except ValueError as error:
+        raise wrong("a date is needed, such as 2027-01-31 or 2027-01-31T12:00:00Z") from error
+    if not isinstance(value, datetime):
+        raise wrong("a date is needed, such as 2027-01-31 or 2027-01-31T12:00:00Z")
+    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    WithJsonSchema({"type": "string", "examples": ["2027-01-31", "2027-01-31T12:00:00Z"]}),
+]
+"""A point in time; without a zone it is UTC."""
