@@ -12,22 +12,13 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     GetPydanticSchema,
     SecretStr,
     WithJsonSchema,
 )
-from pydantic_core import PydanticCustomError, core_schema
+from pydantic_core import core_schema
 
-FROZEN = ConfigDict(
-    frozen=True,
-    extra="forbid",
-    use_attribute_docstrings=True,
-    coerce_numbers_to_str=True,
-    hide_input_in_errors=True,
-    arbitrary_types_allowed=True,
-)
-"""The configuration of every model: immutable, no unknown keys, no values in pydantic's own messages."""
+from verified_images.templates.base import wrong
 
 
 class FrozenDict(dict[str, Any]):
@@ -43,12 +34,6 @@ class FrozenDict(dict[str, Any]):
         return hash(frozenset(self.items()))
 
 
-def wrong(message: str) -> PydanticCustomError:
-    """Return the error of a value that is of the right type but not right; ``message`` is shown as it is."""
-    # The message is passed as a value since pydantic would read braces in it as placeholders.
-    return PydanticCustomError("wrong", "{message}", {"message": message})
-
-
 def reveal(text: SecretStr | str) -> str:
     """Return the text of a field that may hold a secret; use it at the last moment and never log it."""
     return text.get_secret_value() if isinstance(text, SecretStr) else text
@@ -59,7 +44,7 @@ def _text_or_secret(value: object) -> SecretStr | str:
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
-    raise PydanticCustomError("string_type", "text is needed here")
+    raise wrong("text is needed here")
 
 
 Text = Annotated[

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from verified_images.templates.fields import Text, one_of, wrong
+from verified_images.templates.base import wrong
+from verified_images.templates.fields import Text, one_of
 from verified_images.templates.provisioners import Provisioner
 
 if TYPE_CHECKING:

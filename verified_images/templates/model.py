@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
+from verified_images.templates.base import TemplateModel
 from verified_images.templates.builder import Builder, Plan
-from verified_images.templates.fields import FROZEN, reveal
+from verified_images.templates.fields import reveal
 from verified_images.templates.file import FileProvisioner
 from verified_images.templates.provisioners import AnyProvisioner, Provisioner
 from verified_images.templates.shell import ShellProvisioner
@@ -35,10 +36,8 @@ __all__ = [
 ]
 
 
-class Variable(BaseModel):
+class Variable(TemplateModel):
     """A variable that a template declares; its value is not kept here."""
-
-    model_config = FROZEN
 
     name: str
     """The name, as in {{ var.name }}."""
@@ -50,10 +49,8 @@ class Variable(BaseModel):
     """What it is for."""
 
 
-class Template(BaseModel):
+class Template(TemplateModel):
     """One image: how it is built, provisioned and tested, and where it goes."""
-
-    model_config = FROZEN
 
     name: str
     """The spec's name, which is that of its folder."""

@@ -11,16 +11,15 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr, SerializeAsAny, create_model
 
-from verified_images.templates.fields import FROZEN, Seconds, wrong
+from verified_images.templates.base import TemplateModel, wrong
+from verified_images.templates.fields import Seconds
 from verified_images.templates.nearest import did_you_mean
 
 _ENTRIES: dict[str, type[BaseModel]] = {}
 
 
-class Provisioner(BaseModel):
+class Provisioner(TemplateModel):
     """What every kind of provisioner has."""
-
-    model_config = FROZEN
 
     kind: ClassVar[str]
     """The kind's name in templates."""
@@ -39,7 +38,7 @@ class Provisioner(BaseModel):
     def __pydantic_init_subclass__(cls, **_: object) -> None:
         _ENTRIES[cls.kind] = create_model(
             f"{cls.__name__}Entry",
-            __config__=FROZEN,
+            __base__=TemplateModel,
             __doc__=cls.__doc__,
             **{cls.kind: (cls, Field(description=cls.__doc__))},  # type: ignore[call-overload]
         )

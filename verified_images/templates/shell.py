@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from verified_images.templates.fields import Environment, FrozenDict, Seconds, Text, one_of, one_or_more, wrong
+from verified_images.templates.base import wrong
+from verified_images.templates.fields import Environment, FrozenDict, Seconds, Text, one_of, one_or_more
 from verified_images.templates.provisioners import Provisioner
 
 if TYPE_CHECKING:

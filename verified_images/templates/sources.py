@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Discriminator, Tag
 
+from verified_images.templates.base import TemplateModel, wrong
 from verified_images.templates.fields import (
-    FROZEN,
     DefinitionName,
     GalleryName,
     ImageName,
@@ -17,14 +17,11 @@ from verified_images.templates.fields import (
     ResourceGroupName,
     SourceVersion,
     SubscriptionId,
-    wrong,
 )
 
 
-class MarketplaceImage(BaseModel):
+class MarketplaceImage(TemplateModel):
     """An image of the Azure Marketplace."""
-
-    model_config = FROZEN
 
     publisher: MarketplaceName
     """The publisher, such as Debian."""
@@ -36,10 +33,8 @@ class MarketplaceImage(BaseModel):
     """The version, three numbers, or latest, which is resolved once when the build begins."""
 
 
-class GalleryImage(BaseModel):
+class GalleryImage(TemplateModel):
     """An image definition in an Azure Compute Gallery."""
-
-    model_config = FROZEN
 
     subscription: SubscriptionId | None = None
     """The gallery's subscription id; the build's own unless given."""
@@ -53,10 +48,8 @@ class GalleryImage(BaseModel):
     """The version, three numbers, or latest, which is resolved once when the build begins."""
 
 
-class ManagedImage(BaseModel):
+class ManagedImage(TemplateModel):
     """A managed image."""
-
-    model_config = FROZEN
 
     subscription: SubscriptionId | None = None
     """The image's subscription id; the build's own unless given."""
@@ -72,10 +65,8 @@ def _vhd_uri(value: str) -> str:
     return value
 
 
-class VhdImage(BaseModel):
+class VhdImage(TemplateModel):
     """A generalized VHD in a storage account."""
-
-    model_config = FROZEN
 
     uri: Annotated[str, AfterValidator(_vhd_uri)]
     """The blob's address, https://<account>.blob.core.windows.net/<container>/<name>.vhd."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from verified_images.templates.base import TemplateModel, wrong
 from verified_images.templates.fields import (
-    FROZEN,
     DefinitionName,
     FrozenDict,
     GalleryName,
@@ -20,7 +20,6 @@ from verified_images.templates.fields import (
     SubscriptionId,
     TargetVersion,
     VmSize,
-    wrong,
 )
 
 # Azure allows 50 tags on a resource; the run and the verdict need some of them.
@@ -52,10 +51,8 @@ def _each_once(regions: tuple[str, ...]) -> tuple[str, ...]:
     return regions
 
 
-class GalleryTarget(BaseModel):
+class GalleryTarget(TemplateModel):
     """A version to be published in an Azure Compute Gallery; its image definition must exist."""
-
-    model_config = FROZEN
 
     subscription: SubscriptionId | None = None
     """The gallery's subscription id; the build's own unless given."""
@@ -77,10 +74,8 @@ class GalleryTarget(BaseModel):
     """The date after which the version should not be used."""
 
 
-class ManagedTarget(BaseModel):
+class ManagedTarget(TemplateModel):
     """A managed image to be published; none of that name may exist."""
-
-    model_config = FROZEN
 
     resource_group: ResourceGroupName
     """The resource group, which must exist."""
@@ -88,10 +83,8 @@ class ManagedTarget(BaseModel):
     """The image's name, such as debian-nginx-{{ run.id }}."""
 
 
-class ImageTarget(BaseModel):
+class ImageTarget(TemplateModel):
     """Where the image goes: a gallery, a managed image, or both."""
-
-    model_config = FROZEN
 
     gallery: GalleryTarget | None = None
     """Publish a version in an Azure Compute Gallery."""
@@ -113,10 +106,8 @@ def _path(value: str) -> str:
     return value
 
 
-class Smoke(BaseModel):
+class Smoke(TemplateModel):
     """The throwaway scale set that is made from the image and tested before anything is published."""
-
-    model_config = FROZEN
 
     instances: Annotated[int, Field(ge=1, le=100)] = 2
     """How many instances."""
