@@ -1,0 +1,167 @@
+"""Virtual machines: made, asked, stopped and marked as generalized."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from azure.core.polling import LROPoller
+
+    from verified_images.cloud.operations import Arm, Body
+    from verified_images.cloud.place import Place
+
+RUN_COMMAND_SECONDS = 5 * 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who may log into a new machine: a user and the run's public key, never a password."""
+
+    username: str
+    public_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class MachineSpec:
+    """A virtual machine as it is to be made. ``image`` is the ``imageReference`` in wire shape.
+
+    ``custom_data`` and ``user_data`` are plain text; ARM gets them in base64.
+    """
+
+    name: str
+    size: str
+    image: Mapping[str, Any]
+    login: Login
+    os_disk_name: str
+    os_disk_type: str
+    interface_id: str
+    os_disk_size_gb: int | None = None
+    security_type: str | None = None
+    purchase_plan: Mapping[str, str] | None = None
+    custom_data: str | None = None
+    user_data: str | None = None
+
+
+def create_machine(arm: Arm, place: Place, spec: MachineSpec) -> Mapping[str, Any]:
+    """Make a virtual machine and return it once Azure calls it provisioned."""
+    body = machine_body(place, spec)
+    machines = arm.connection.compute.virtual_machines
+    return arm.run(
+        "create virtual machine",
+        spec.name,
+        lambda: machines.begin_create_or_update(place.group, spec.name, body),
+    )
+
+
+def deallocate_machine(arm: Arm, group: str, name: str) -> None:
+    """Stop a virtual machine and give back its hardware."""
+    machines = arm.connection.compute.virtual_machines
+    arm.run("deallocate virtual machine", name, lambda: machines.begin_deallocate(group, name))
+
+
+def generalize_machine(arm: Arm, group: str, name: str) -> None:
+    """Tell Azure that the stopped machine's disk holds a generalized system; it cannot be started again."""
+    machines = arm.connection.compute.virtual_machines
+    arm.call("generalize virtual machine", name, lambda: machines.generalize(group, name))
+
+
+def fetch_serial_log(arm: Arm, group: str, name: str) -> str:
+    """Return what the machine has written to its serial console, as far as Azure has it by now."""
+    machines = arm.connection.compute.virtual_machines
+    links = arm.call("get serial log of", name, lambda: machines.retrieve_boot_diagnostics_data(group, name))
+    return download_serial_log(arm, links.get("serialConsoleLogBlobUri"))
+
+
+def download_serial_log(arm: Arm, url: str | None) -> str:
+    """Return the text of a serial log at the address that boot diagnostics gave; empty where there is none yet."""
+    return arm.connection.download(url).decode(errors="replace") if url else ""
+
+
+def run_command(arm: Arm, group: str, name: str, script: list[str]) -> str:
+    """Run shell lines as root by the machine's agent, not by SSH, and return the agent's message."""
+    machines = arm.connection.compute.virtual_machines
+    return finish_run_command(arm, name, lambda: machines.begin_run_command(group, name, command_body(script)))
+
+
+def command_body(script: list[str]) -> Body:
+    """Return the body of a run command."""
+    return {"commandId": "RunShellScript", "script": script}
+
+
+def finish_run_command(arm: Arm, name: str, start: Callable[[], LROPoller[Any]]) -> str:
+    """Wait for a run command and return the agent's message, which holds stdout and stderr."""
+    answer = arm.run("run command on", name, start, seconds=RUN_COMMAND_SECONDS)
+    statuses: list[Mapping[str, Any]] = (answer or {}).get("value") or []
+    return "\n".join(str(status.get("message") or "") for status in statuses)
+
+
+def machine_body(place: Place, spec: MachineSpec) -> Body:
+    """Return the body of the request that makes the machine."""
+    properties: Body = {
+        "hardwareProfile": {"vmSize": spec.size},
+        "storageProfile": {"imageReference": dict(spec.image), "osDisk": _os_disk(spec)},
+        "osProfile": {
+            "computerName": spec.name,
+            "adminUsername": spec.login.username,
+            "linuxConfiguration": linux_configuration(spec.login),
+        },
+        "networkProfile": {
+            "networkInterfaces": [{"id": spec.interface_id, "properties": {"primary": True, "deleteOption": "Delete"}}]
+        },
+        "diagnosticsProfile": {"bootDiagnostics": {"enabled": True}},
+    }
+    if spec.custom_data is not None:
+        properties["osProfile"]["customData"] = _base64(spec.custom_data)
+    if spec.user_data is not None:
+        properties["userData"] = _base64(spec.user_data)
+    if spec.security_type:
+        properties["securityProfile"] = security_profile(spec.security_type)
+    body: Body = {
+        "location": place.location,
+        "tags": dict(place.tags),
+        "properties": properties,
+    }
+    if spec.purchase_plan:
+        body["plan"] = dict(spec.purchase_plan)
+    return body
+
+
+def linux_configuration(login: Login) -> Body:
+    """Return the part of a machine's profile that lets the key in, and nothing else."""
+    return {
+        "disablePasswordAuthentication": True,
+        "provisionVMAgent": True,
+        "patchSettings": {"patchMode": "ImageDefault"},
+        "ssh": {"publicKeys": [{"path": f"/home/{login.username}/.ssh/authorized_keys", "keyData": login.public_key}]},
+    }
+
+
+def security_profile(security_type: str) -> Body:
+    """Return the security profile of a machine with this security type."""
+    if security_type == "TrustedLaunch":
+        return {
+            "securityType": security_type,
+            "uefiSettings": {"secureBootEnabled": True, "vTpmEnabled": True},
+        }
+    return {"securityType": security_type}
+
+
+def _os_disk(spec: MachineSpec) -> Body:
+    disk: Body = {
+        "name": spec.os_disk_name,
+        "createOption": "FromImage",
+        "caching": "ReadWrite",
+        "deleteOption": "Delete",
+        "managedDisk": {"storageAccountType": spec.os_disk_type},
+    }
+    if spec.os_disk_size_gb:
+        disk["diskSizeGB"] = spec.os_disk_size_gb
+    return disk
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()

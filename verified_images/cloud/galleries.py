@@ -1,0 +1,133 @@
+"""Azure Compute Galleries: image definitions, and versions that become visible only on purpose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from verified_images.cloud.ids import parse_id
+from verified_images.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from verified_images.cloud.operations import Arm, Body, Operation
+
+PUBLISH_SECONDS = 3 * 3600.0
+"""How long making or replicating a version may take: an hour was not enough for some of Packer's users."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replication:
+    """Where a version is to be and how: regions, replicas in each, their storage, and until when it should be used."""
+
+    regions: tuple[str, ...]
+    replicas: int
+    storage_account_type: str
+    end_of_life: datetime | None = None
+
+
+def find_definition(arm: Arm, definition_id: str) -> Mapping[str, Any]:
+    """Return an image definition in wire shape.
+
+    Raises:
+        NotFoundError: the definition, its gallery or its group does not exist.
+    """
+    parsed = parse_id(definition_id)
+    definitions = arm.connection.compute_of(parsed.subscription).gallery_images
+    return arm.call("get image definition", parsed.name, lambda: definitions.get(parsed.group, *parsed.names))
+
+
+def list_versions(arm: Arm, definition_id: str) -> Sequence[Mapping[str, Any]]:
+    """Return all versions of an image definition in wire shape, failed ones too."""
+    parsed = parse_id(definition_id)
+    versions = arm.connection.compute_of(parsed.subscription).gallery_image_versions
+    return arm.call(
+        "list versions of",
+        parsed.name,
+        lambda: list(versions.list_by_gallery_image(parsed.group, *parsed.names)),
+    )
+
+
+def find_version(arm: Arm, version_id: str, *, replication: bool = False) -> Mapping[str, Any] | None:
+    """Return a version in wire shape, with its state in each region if asked for, or None if there is none."""
+    parsed = parse_id(version_id)
+    versions = arm.connection.compute_of(parsed.subscription).gallery_image_versions
+    expand = "ReplicationStatus" if replication else None
+    try:
+        return arm.call(
+            "get image version",
+            parsed.name,
+            lambda: versions.get(parsed.group, *parsed.names, expand=expand),
+        )
+    except NotFoundError:
+        return None
+
+
+def begin_candidate_version(
+    arm: Arm, version_id: str, *, location: str, tags: Mapping[str, str], machine_id: str
+) -> Operation[object]:
+    """Begin to make a version from a generalized virtual machine, in one region, that "latest" does not find."""
+    body: Body = {
+        "location": location,
+        "tags": dict(tags),
+        "properties": {
+            "publishingProfile": {
+                "targetRegions": [{"name": location, "regionalReplicaCount": 1}],
+                "excludeFromLatest": True,
+            },
+            "storageProfile": {"source": {"virtualMachineId": machine_id}},
+        },
+    }
+    parsed = parse_id(version_id)
+    gallery, definition, version = parsed.names
+    versions = arm.connection.compute_of(parsed.subscription).gallery_image_versions
+    return arm.begin(
+        "create image version",
+        version,
+        lambda: versions.begin_create_or_update(parsed.group, gallery, definition, version, body),
+        seconds=PUBLISH_SECONDS,
+    )
+
+
+def promote_version(arm: Arm, version_id: str, replication: Replication, tags: Mapping[str, str]) -> None:
+    """Replicate a candidate version and let "latest" find it; its tags are replaced as a whole."""
+    profile: Body = {
+        "targetRegions": [
+            {
+                "name": region,
+                "regionalReplicaCount": replication.replicas,
+                "storageAccountType": replication.storage_account_type,
+            }
+            for region in replication.regions
+        ],
+        "excludeFromLatest": False,
+    }
+    if replication.end_of_life:
+        profile["endOfLifeDate"] = replication.end_of_life.isoformat()
+    body: Body = {
+        "tags": dict(tags),
+        # The storage profile must be there; an empty one keeps the source, as az sig image-version update relies on.
+        "properties": {"publishingProfile": profile, "storageProfile": {}},
+    }
+    parsed = parse_id(version_id)
+    gallery, definition, version = parsed.names
+    versions = arm.connection.compute_of(parsed.subscription).gallery_image_versions
+    arm.run(
+        "publish image version",
+        version,
+        lambda: versions.begin_update(parsed.group, gallery, definition, version, body),
+        seconds=PUBLISH_SECONDS,
+    )
+
+
+def delete_version(arm: Arm, version_id: str) -> None:
+    """Delete an image version."""
+    parsed = parse_id(version_id)
+    versions = arm.connection.compute_of(parsed.subscription).gallery_image_versions
+    arm.run(
+        "delete image version",
+        parsed.name,
+        lambda: versions.begin_delete(parsed.group, *parsed.names),
+    )

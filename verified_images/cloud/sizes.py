@@ -1,0 +1,83 @@
+"""VM sizes: which a location offers, what they can do, and how much of the quota is used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from verified_images.cloud.operations import Arm
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A VM size in one location. ``restriction`` says why the subscription cannot use it there, if so."""
+
+    name: str
+    family: str
+    capabilities: Mapping[str, str]
+    restriction: str = ""
+
+    @property
+    def cores(self) -> int:
+        """The number of vCPUs."""
+        return int(self.capabilities.get("vCPUs", "0"))
+
+    @property
+    def generations(self) -> tuple[str, ...]:
+        """The hypervisor generations of images that the size can boot."""
+        return tuple(self.capabilities.get("HyperVGenerations", "V1").split(","))
+
+    @property
+    def architecture(self) -> str:
+        """The processor's architecture, "x64" or "Arm64"."""
+        return self.capabilities.get("CpuArchitectureType", "x64")
+
+    def has(self, capability: str) -> bool:
+        """Tell whether a capability that is "True" or "False" is there."""
+        return self.capabilities.get(capability, "").lower() == "true"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How much of one quota of a location is used, and its limit."""
+
+    name: str
+    title: str
+    used: int
+    limit: int
+
+
+def list_sizes(arm: Arm, location: str) -> Mapping[str, Size]:
+    """Return the sizes of a location by their lower-case names."""
+    skus = arm.connection.compute.resource_skus
+    found = arm.call("list VM sizes in", location, lambda: list(skus.list(filter=f"location eq '{location}'")))
+    sizes = [_size(item, location) for item in found if item.get("resourceType") == "virtualMachines"]
+    return {size.name.lower(): size for size in sizes}
+
+
+def list_usages(arm: Arm, location: str) -> Mapping[str, Usage]:
+    """Return the usage of each compute quota of a location by its lower-case name."""
+    usages = arm.connection.compute.usage
+    found = arm.call("list usages in", location, lambda: list(usages.list(location)))
+    return {usage.name.lower(): usage for usage in map(_usage, found)}
+
+
+def _size(item: Mapping[str, Any], location: str) -> Size:
+    capabilities = {entry["name"]: str(entry["value"]) for entry in item.get("capabilities") or []}
+    reasons = [
+        str(restriction.get("reasonCode") or "restricted")
+        for restriction in item.get("restrictions") or []
+        if restriction.get("type") == "Location"
+        and location in [value.lower() for value in restriction.get("values") or []]
+    ]
+    return Size(item["name"], item.get("family") or "", capabilities, ", ".join(reasons))
+
+
+def _usage(item: Mapping[str, Any]) -> Usage:
+    name = item["name"]
+    return Usage(
+        str(name["value"]), str(name.get("localizedValue") or name["value"]), item["currentValue"], item["limit"]
+    )

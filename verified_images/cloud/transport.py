@@ -1,0 +1,43 @@
+"""HTTP for the SDK: connections that many threads share, and pauses that end when the connection is closed."""
+
+from __future__ import annotations
+
+import threading
+
+import requests
+from azure.core.exceptions import ServiceRequestError
+from azure.core.pipeline.transport import RequestsTransport
+from requests.adapters import HTTPAdapter
+
+# Each long-running operation polls in a thread of its own; the SDK's ten kept connections are soon too few.
+_KEPT_CONNECTIONS = 64
+
+
+class InterruptibleTransport(RequestsTransport):  # type: ignore[misc]  # the SDK exports it lazily
+    """The SDK's own transport, whose pauses before a retry or the next poll end when it is closed.
+
+    A poller pauses in a thread of its own for as long as Retry-After says, often a minute: one that nobody
+    waits for any more, after Ctrl-C, would otherwise outlive the run.
+    """
+
+    def __init__(self, *, connection_verify: bool | str, use_env_settings: bool) -> None:
+        session = requests.Session()
+        session.trust_env = use_env_settings
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, HTTPAdapter(pool_maxsize=_KEPT_CONNECTIONS))
+        super().__init__(session=session, connection_verify=connection_verify, use_env_settings=use_env_settings)
+        self._closed = threading.Event()
+
+    def sleep(self, duration: float) -> None:
+        """Pause for ``duration`` seconds.
+
+        Raises:
+            ServiceRequestError: the transport was closed.
+        """
+        if self._closed.wait(duration):
+            raise ServiceRequestError("the connection to Azure was closed")
+
+    def close(self) -> None:
+        """Close the connections and end every pause."""
+        self._closed.set()
+        super().close()
