@@ -68,9 +68,7 @@ def measure(function: ast.FunctionDef | ast.AsyncFunctionDef, *, is_method: bool
     """Measures one function."""
     last_line = function.end_lineno or function.lineno
     positional = len(function.args.posonlyargs) + len(function.args.args)
-    is_static = any(
-        isinstance(name, ast.Name) and name.id == "staticmethod" for name in function.decorator_list
-    )
+    is_static = any(isinstance(name, ast.Name) and name.id == "staticmethod" for name in function.decorator_list)
     return Function(
         name=function.name,
         line=function.lineno,

@@ -1,0 +1,1 @@
+"""What has a budget, measured: each module here that defines `measure()` is one benchmark."""

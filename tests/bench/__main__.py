@@ -1,0 +1,56 @@
+"""Runs the benchmarks named on the command line, or all: `./dev bench [NAME...]`."""
+
+from __future__ import annotations
+
+import argparse
+import pkgutil
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from tests import bench
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tests.bench.measurement import Measurement
+
+
+def find_benchmarks() -> dict[str, Callable[[], Measurement]]:
+    """Finds the modules of this package that define `measure()`, by name."""
+    names = [module.name for module in pkgutil.iter_modules(bench.__path__) if module.name != "__main__"]
+    modules = {name: import_module(f"{bench.__name__}.{name}") for name in names}
+    return {name: module.measure for name, module in modules.items() if hasattr(module, "measure")}
+
+
+def tabulate(measurements: Mapping[str, Measurement]) -> Table:
+    """Lays the measurements out, one a row."""
+    table = Table("benchmark", "what", "measured", "budget", "ratio")
+    for name, it in measurements.items():
+        figures = f"{it.measured:.1f} {it.unit}", f"{it.budget:g} {it.unit}", f"{it.ratio:.2f}"
+        table.add_row(name, it.what, *figures, style="red" if it.ratio > 1 else "")
+    return table
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs benchmarks; returns 1 if one is over its budget."""
+    benchmarks = find_benchmarks()
+    parser = argparse.ArgumentParser(prog="./dev bench", description=bench.__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of: {', '.join(benchmarks)}")
+    wanted: list[str] = parser.parse_args(arguments).names
+    if unknown := sorted(set(wanted) - set(benchmarks)):
+        parser.error(f"there is no benchmark {', '.join(unknown)}; there are: {', '.join(benchmarks)}")
+    console = Console()
+    measurements = {}
+    for name in wanted or benchmarks:
+        with console.status(f"measuring {name}"):
+            measurements[name] = benchmarks[name]()
+    console.print(tabulate(measurements))
+    return 1 if any(measurement.ratio > 1 for measurement in measurements.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
