@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_ID_PREFIX = "/subscriptions/"
+
 
 @dataclass(slots=True)
 class Resource:
@@ -57,6 +59,8 @@ class Store:
         self.lock = threading.RLock()
         self._resources: dict[str, Resource] = {}
         self._operations: dict[str, dict[str, Any]] = {}
+        self._named_by: dict[str, frozenset[str]] = {}
+        self._referrers: dict[str, dict[str, None]] = {}
         self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=NORMAL")
@@ -69,6 +73,7 @@ class Store:
             content = json.loads(document)
             resource = Resource(ResourceId.parse(content["id"]), content["body"], content["hidden"])
             self._resources[resource.id.key] = resource
+            self._index(resource)
         for key, document in self._database.execute("SELECT key, document FROM operations ORDER BY rowid"):
             self._operations[key] = json.loads(document)
 
@@ -89,12 +94,14 @@ class Store:
                 (kept.id.key, document),
             )
             self._resources[kept.id.key] = kept
+            self._index(kept)
 
     def remove(self, resource: ResourceId) -> None:
         """Remove the resource; one that is not there is no error."""
         with self.lock:
             self._database.execute("DELETE FROM resources WHERE key = ?", (resource.key,))
             self._resources.pop(resource.key, None)
+            self._forget_references(resource.key)
 
     def select(self, kind: str | None = None, *, under: ResourceId | None = None) -> list[Resource]:
         """Give copies of the resources of a type (without regard to case), all of them or those under an id."""
@@ -106,6 +113,28 @@ class Store:
                 for key, resource in self._resources.items()
                 if key.startswith(prefix) and (wanted is None or resource.id.type.lower() == wanted)
             ]
+
+    def referrers(self, target: ResourceId | str) -> list[Resource]:
+        """Give copies of the resources whose bodies name ``target`` (a resource or a part of one), oldest first."""
+        key = str(target).strip().rstrip("/").lower()
+        with self.lock:
+            return [copy.deepcopy(self._resources[referrer]) for referrer in self._referrers.get(key, ())]
+
+    def _index(self, resource: Resource) -> None:
+        named = frozenset(_ids_in(resource.body)) - {resource.id.key}
+        if named == self._named_by.get(resource.id.key, frozenset()):
+            return
+        self._forget_references(resource.id.key)
+        self._named_by[resource.id.key] = named
+        for target in named:
+            self._referrers.setdefault(target, {})[resource.id.key] = None
+
+    def _forget_references(self, referrer: str) -> None:
+        for target in self._named_by.pop(referrer, ()):
+            referrers = self._referrers[target]
+            del referrers[referrer]
+            if not referrers:
+                del self._referrers[target]
 
     def put_operation(self, key: str, document: dict[str, Any]) -> None:
         """Write an operation's document."""
@@ -131,3 +160,15 @@ class Store:
         """Close the file."""
         with self.lock:
             self._database.close()
+
+
+def _ids_in(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON value
+    if isinstance(value, str):
+        if value[: len(_ID_PREFIX)].lower() == _ID_PREFIX:
+            yield value.strip().rstrip("/").lower()
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _ids_in(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _ids_in(item)
