@@ -7,9 +7,9 @@ registration than being imported by ``model``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr, SerializeAsAny, create_model
+from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr, SerializeAsAny, TypeAdapter, create_model
 
 from verified_images.templates.base import TemplateModel, wrong
 from verified_images.templates.fields import Seconds
@@ -70,7 +70,16 @@ def provisioner_kinds() -> tuple[str, ...]:
     return tuple(sorted(_ENTRIES))
 
 
-def _read_entry(value: Any) -> Provisioner:  # noqa: ANN401 - whatever stands in the template
+def read_provisioner(value: object) -> Provisioner:
+    """Return the provisioner of a mapping ``{kind: {...}}``; a provisioner is returned as it is.
+
+    Raises:
+        ValidationError: the mapping is wrong.
+    """
+    return _READER.validate_python(value)
+
+
+def _read_entry(value: object) -> Provisioner:
     if isinstance(value, Provisioner):
         return value
     if not isinstance(value, Mapping) or not value:
@@ -94,10 +103,12 @@ def _several_keys(value: Mapping[str, object]) -> str:
     return f"each entry is one provisioner with one key, its kind; here are {keys}"
 
 
-AnyProvisioner = Annotated[SerializeAsAny[Provisioner], BeforeValidator(_read_entry)]
-"""A provisioner, or in a template the mapping ``{kind: {...}}``."""
-
-
 def entry_models() -> tuple[type[BaseModel], ...]:
     """Return the models of the mappings ``{kind: {...}}``, in the order of the kinds' names."""
     return tuple(_ENTRIES[kind] for kind in provisioner_kinds())
+
+
+AnyProvisioner = Annotated[SerializeAsAny[Provisioner], BeforeValidator(_read_entry)]
+"""A provisioner, or in a template the mapping ``{kind: {...}}``."""
+
+_READER: TypeAdapter[Provisioner] = TypeAdapter(AnyProvisioner)

@@ -1,0 +1,132 @@
+"""YAML and JSON files as plain data, with the line of each key.
+
+Every scalar stays text as it was written and becomes a number or a truth value only where the model asks for one, so
+that the version 1.10 and the mode 0644 arrive unchanged.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Never
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from verified_images.errors import TemplateError, TemplateProblem
+from verified_images.templates.problems import Problems
+from verified_images.templates.trees import Tree, UnreadableError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LARGEST_FILE = 1024 * 1024
+"""Larger files are refused, in bytes; a template is written by hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a file says (mappings, lists, texts, None), and its ``problems`` so far."""
+
+    data: Any
+    problems: Problems
+
+
+def read_document(file: Path) -> Document:
+    """Read a JSON file (by its suffix) or a YAML file.
+
+    Duplicate keys and the like are noted in the document's problems.
+
+    Raises:
+        TemplateError: it cannot be read, or its syntax is wrong.
+    """
+    text = _read_text(file)
+    if file.suffix.lower() == ".json":
+        _check_json(file, text)
+        # JSON allows tabs between values, YAML does not; inside of texts, JSON does not allow them.
+        text = text.replace("\t", " ")
+    tree = _parse(file, text)
+    problems = Problems(file, tree.lines)
+    for key_path, line, message in tree.mistakes:
+        problems.add(key_path, message, line=line)
+    return Document(tree.data, problems)
+
+
+def fail(file: Path, message: str, line: int | None = None) -> Never:
+    """Raise a TemplateError about the file as a whole, or about one of its lines."""
+    raise TemplateError([TemplateProblem(file, line, "", message)])
+
+
+def _read_text(file: Path) -> str:
+    try:
+        if not file.is_file():
+            fail(file, "this is a folder, not a file" if file.is_dir() else "there is no such file")
+        with file.open("rb") as stream:
+            content = stream.read(LARGEST_FILE + 1)
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL byte
+        fail(file, f"the file cannot be read: {getattr(error, 'strerror', None) or error}")
+    if len(content) > LARGEST_FILE:
+        fail(file, f"the file is larger than {LARGEST_FILE // 1024} KiB")
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        fail(file, "the file is UTF-16; save it as UTF-8")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        fail(file, "the file is not UTF-8 text", content.count(b"\n", 0, error.start) + 1)
+    if "\0" in text:
+        fail(file, "the file holds a NUL character, so it is not text", text.count("\n", 0, text.index("\0")) + 1)
+    if not text.strip():
+        fail(file, "the file is empty")
+    return text
+
+
+def _check_json(file: Path, text: str) -> None:
+    try:
+        json.loads(text, parse_int=str, parse_float=str, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        if text.startswith(("//", "/*", "#"), error.pos):
+            fail(file, "JSON has no comments; write the template as template.yaml to have them", error.lineno)
+        fail(file, f"this is not JSON: {error.msg} (column {error.colno})", error.lineno)
+    except ValueError as error:
+        fail(file, f"this is not JSON: {error}")
+    except RecursionError:
+        fail(file, "values are nested too deeply")
+
+
+def _refuse_constant(name: str) -> Never:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+def _parse(file: Path, text: str) -> Tree:
+    tree = Tree()
+    try:
+        for event in YAML(typ="safe", pure=True).parse(text):
+            tree.feed(event)
+    except YAMLError as error:
+        fail(file, _yaml_message(error), _yaml_line(error, text))
+    except UnreadableError as error:
+        fail(file, str(error), error.line)
+    except (ValueError, OverflowError, AttributeError, IndexError, TypeError, AssertionError) as error:
+        # ruamel lets these through for some malformed escapes, tags and directives.
+        fail(file, f"this is not YAML: {error}", tree.last_line)
+    return tree
+
+
+def _yaml_line(error: YAMLError, text: str) -> int | None:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    if mark is not None:
+        return int(mark.line) + 1
+    position = getattr(error, "position", None)  # of a character that YAML does not allow
+    return text.count("\n", 0, position) + 1 if isinstance(position, int) else None
+
+
+def _yaml_message(error: YAMLError) -> str:
+    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error).partition("\n")[0]
+    hints = {
+        r"character '\\t'": "a tab; YAML is indented with spaces alone",
+        r"character '[%@`]'": "text that begins with this character must be in quotes",
+        r"mapping values are not allowed": "text that holds ': ' must be in quotes, and keys must be aligned",
+    }
+    hint = next((f" ({hint})" for pattern, hint in hints.items() if re.search(pattern, problem)), "")
+    return f"this is not YAML: {problem}{hint}"

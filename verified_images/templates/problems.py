@@ -1,0 +1,148 @@
+"""The mistakes of one file, collected so that a user sees all of them at once, in the order of the file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+from pydantic import SecretStr
+
+from verified_images.errors import TemplateError, TemplateProblem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
+
+KeyPath: TypeAlias = tuple[str | int, ...]
+"""The keys and list places (from 0) that lead to a value."""
+
+_LONGEST_SHOWN = 60
+
+
+class Problems:
+    """The mistakes found in ``file``; ``lines`` tells the line (from 1) of every key path, in file order."""
+
+    def __init__(self, file: Path, lines: Mapping[KeyPath, int] | None = None) -> None:
+        self.file = file
+        self._lines = lines or {}
+        self._found: dict[tuple[KeyPath, str], int | None] = {}
+        self._spoilt: set[KeyPath] = set()
+
+    def add(self, key_path: KeyPath, message: str, *, line: int | None = None) -> None:
+        """Note that the value at ``key_path`` is wrong; ``line`` is that of the path unless given."""
+        self._found.setdefault((key_path, message), line)
+        self._spoilt.add(key_path)
+
+    def spoil(self, key_path: KeyPath) -> None:
+        """Say that nothing can be said of the value at ``key_path``, because of a problem noted elsewhere."""
+        self._spoilt.add(key_path)
+
+    def add_validation(self, error: ValidationError, data: object) -> None:
+        """Note what pydantic found in ``data``, except in values that were wrong before."""
+        for detail in error.errors(include_url=False):
+            key_path = _key_path(detail, data)
+            if not any(key_path[:length] in self._spoilt for length in range(1, len(key_path) + 1)):
+                self._found.setdefault((key_path, _message(detail)), None)
+
+    def line_of(self, key_path: KeyPath) -> int | None:
+        """Return the line of ``key_path``, or of the nearest key around it that has one."""
+        return next((self._lines[path] for path in _upwards(key_path) if path in self._lines), None)
+
+    def raise_if_any(self) -> None:
+        """Raise a TemplateError with all problems, if there are any."""
+        if self._found:
+            raise TemplateError(self.sorted())
+
+    def sorted(self) -> list[TemplateProblem]:
+        """Return the problems in the order of the file."""
+        order = {path: place for place, path in enumerate(self._lines)}
+
+        def place(found: tuple[KeyPath, TemplateProblem]) -> tuple[int, int]:
+            nearest = next((order[path] for path in _upwards(found[0]) if path in order), -1)
+            return found[1].line or 0, nearest
+
+        problems = [
+            (path, TemplateProblem(self.file, line or self.line_of(path), show_path(path), message))
+            for (path, message), line in self._found.items()
+        ]
+        return [problem for _, problem in sorted(problems, key=place)]
+
+
+def show_path(key_path: KeyPath) -> str:
+    """Return a key path as a user reads it, such as ``provisioners[0].shell.inline``; places count from 0."""
+    shown = ""
+    for step in key_path:
+        shown += f"[{step}]" if isinstance(step, int) else f".{step}"
+    return shown.removeprefix(".")
+
+
+def _upwards(key_path: KeyPath) -> list[KeyPath]:
+    return [key_path[:length] for length in range(len(key_path), -1, -1)]
+
+
+def _key_path(detail: ErrorDetails, data: object) -> KeyPath:
+    """Return the keys that stand in ``data``: pydantic's location also names members of unions."""
+    path: list[str | int] = []
+    for step in detail["loc"]:
+        if isinstance(data, Mapping) and step in data:
+            data = data[step]
+        elif isinstance(step, int) and isinstance(data, Sequence) and not isinstance(data, str):
+            data = data[step] if step < len(data) else None
+        elif detail["type"] != "missing" or step != detail["loc"][-1]:
+            continue
+        path.append(step)
+    return tuple(path)
+
+
+def _message(detail: ErrorDetails) -> str:  # noqa: PLR0911 - a table of sentences
+    kind, value, facts = detail["type"], detail["input"], detail.get("ctx", {})
+    if kind == "wrong":
+        return str(facts["message"])
+    if isinstance(value, SecretStr):
+        return "a secret may not be used here: whoever sees the resource could read it"
+    match kind:
+        case "missing":
+            return "this key is required"
+        case "literal_error":
+            return f"{facts['expected']} is needed, not {_shown(value)}"
+        case "greater_than_equal":
+            return f"{_shown(value)} is too small; the least is {facts['ge']}"
+        case "less_than_equal":
+            return f"{_shown(value)} is too large; the most is {facts['le']}"
+        case "too_short":
+            return "at least one entry is needed"
+    if needed := _NEEDED.get(kind):
+        return f"{needed} is needed, not {_shown(value)}"
+    return str(detail["msg"])
+
+
+_NEEDED = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_parsing_size": "a smaller whole number",
+    "int_from_float": "a whole number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "tuple_type": "a list",
+    "model_type": "a mapping (key: value)",
+    "model_attributes_type": "a mapping (key: value)",
+    "dict_type": "a mapping (key: value)",
+    "mapping_type": "a mapping (key: value)",
+}
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return "nothing"
+        case str():
+            return repr(value if len(value) <= _LONGEST_SHOWN else f"{value[:_LONGEST_SHOWN]}...")
+        case Mapping():
+            return "a mapping"
+        case Sequence():
+            return "a list"
+        case _:
+            return repr(value)
