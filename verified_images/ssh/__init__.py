@@ -1,1 +1,1 @@
-"""SSH to the machines of a build; no other package imports paramiko."""
+"""SSH to a machine: one connection, pinned host keys, commands at one round trip each, files as one stream."""

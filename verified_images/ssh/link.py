@@ -1,0 +1,108 @@
+"""One authenticated connection: opens channels, and notices when the far side is gone."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+
+import paramiko
+
+from verified_images.errors import ConnectionLostError
+
+_ASK_EVERY = 15.0  # seconds between two questions whether the far side is there
+_ANSWER_WITHIN = 60.0  # seconds without an answer, and without anything else coming, after which it is not
+_MOST_CHANNELS = 8  # OpenSSH allows 10 sessions a connection (MaxSessions in sshd_config)
+_OPEN_WITHIN = 60.0
+_WINDOW = 16 * 1024 * 1024  # bytes that may be under way to us: 16 MiB carry 300 MB/s over 50 ms
+_TICK = 1.0
+_SETTLED_WITHIN = 0.5
+
+
+class Link:
+    """A transport that has logged in to ``machine``."""
+
+    def __init__(self, transport: paramiko.Transport, machine: str) -> None:
+        self.machine = machine
+        self.transport = transport
+        self._lock = threading.Lock()
+        self._taken: set[paramiko.Channel] = set()
+        self._room = threading.BoundedSemaphore(_MOST_CHANNELS)
+        self._closing = threading.Event()
+        self._heard_at = time.monotonic()
+        self._keepalive = threading.Thread(target=self._keep_alive, name=f"ssh keepalive {machine}", daemon=True)
+        self._keepalive.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the connection stands, as far as is known."""
+        return self.transport.is_active() and not self._closing.is_set()
+
+    def take_channel(self, *, urgent: bool = False) -> paramiko.Channel:
+        """Open a session channel, which the caller gives back; waits when the machine allows no more of them.
+
+        ``urgent`` uses the room that is kept free for ending commands.
+
+        Raises:
+            ConnectionLostError: the connection is gone, or the machine refused the channel.
+        """
+        if not urgent:
+            self._room.acquire()
+        try:
+            channel = self.transport.open_session(window_size=_WINDOW, timeout=_OPEN_WITHIN)
+        except BaseException as error:
+            if not urgent:
+                self._room.release()
+            if isinstance(error, (paramiko.SSHException, EOFError, OSError)):
+                raise self.lost("no channel could be opened") from error
+            raise
+        if not urgent:
+            with self._lock:
+                self._taken.add(channel)
+        return channel
+
+    def give_back(self, channel: paramiko.Channel) -> None:
+        """Close a channel that was taken; a second time does nothing."""
+        channel.close()
+        with self._lock:
+            had_room = channel in self._taken
+            self._taken.discard(channel)
+        if had_room:
+            self._room.release()
+
+    def lost(self, what: str) -> ConnectionLostError:
+        """Return the error that says so, with the reason where one is known."""
+        reason = self.transport.get_exception()
+        why = f": {reason}" if reason else ""
+        return ConnectionLostError(f"the SSH connection to {self.machine!r} broke: {what}{why}", machine=self.machine)
+
+    def settles(self) -> bool:
+        """Return whether the connection stands, once it had the time to show that it does not."""
+        self.transport.join(_SETTLED_WITHIN)
+        return self.alive
+
+    def heard(self) -> None:
+        """Note that something came, which is as good as an answer to a keepalive."""
+        self._heard_at = time.monotonic()
+
+    def close(self) -> None:
+        """End the connection and its threads."""
+        self._closing.set()
+        self.transport.close()
+        self._keepalive.join()
+
+    def _keep_alive(self) -> None:
+        while not self._closing.wait(_ASK_EVERY) and self.transport.is_active():
+            self.heard()
+            question = threading.Thread(target=self._ask, name=f"ssh keepalive {self.machine}", daemon=True)
+            question.start()
+            while question.is_alive():
+                question.join(_TICK)
+                if time.monotonic() - self._heard_at > _ANSWER_WITHIN:
+                    self.transport.close()  # wakes whoever waits on one of its channels
+
+    def _ask(self) -> None:
+        # With a reply asked for, unlike paramiko's own keepalive: through a proxy, and from a machine that hangs,
+        # nothing else tells that the far side is gone.
+        with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
+            self.transport.global_request("keepalive@openssh.com", wait=True)
