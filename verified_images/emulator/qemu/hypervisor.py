@@ -1,0 +1,178 @@
+"""The hypervisor of the local Azure: QEMU guests, their disks, and what they boot from."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import threading
+from typing import IO, TYPE_CHECKING
+
+from verified_images.emulator.base_image.marketplace import marketplace_disk
+from verified_images.emulator.hypervisor import HypervisorError
+from verified_images.emulator.qemu import disks
+from verified_images.emulator.qemu.accelerator import choose_accelerator
+from verified_images.emulator.qemu.command_line import GuestFiles
+from verified_images.emulator.qemu.launch import launch_guest
+from verified_images.emulator.qemu.processes import Spawner, end_recorded_process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from verified_images.emulator.hypervisor import CommandOutcome, Generation, GuestSpec
+    from verified_images.emulator.qemu.guest import Guest
+
+
+class QemuHypervisor:
+    """Runs guests with QEMU; see `verified_images.emulator.hypervisor.Hypervisor` for the promises.
+
+    ``state`` is the folder of this cloud's guests, for one hypervisor at a time; ``cache`` may be shared by all and
+    holds what can be made again. ``progress`` is told, line by line, what takes long.
+
+    Raises:
+        HypervisorError: another process uses ``state``.
+    """
+
+    def __init__(self, state: Path, cache: Path, *, progress: Callable[[str], None] | None = None) -> None:
+        self._folder = state.absolute() / "guests"
+        self._cache = cache.absolute()
+        self._progress = progress or (lambda _: None)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock_file = _take(self._folder)
+        self._sweep()
+        self._spawner = Spawner()
+        self._lock = threading.RLock()
+        self._starting: set[str] = set()
+        self._guests: dict[str, Guest] = {}
+        self._accelerator = choose_accelerator(self._cache)
+
+    def start(self, spec: GuestSpec) -> None:
+        """Start the guest and return once it runs."""
+        with self._lock:
+            if spec.name in self._starting or self.is_running(spec.name):
+                raise HypervisorError(f"the guest {spec.name} runs already")
+            self._starting.add(spec.name)
+        try:
+            self.stop(spec.name, graceful=False)
+            guest = launch_guest(spec, self._files(spec.name), self._accelerator, self._spawner)
+            with self._lock:
+                self._guests[spec.name] = guest
+        finally:
+            self._starting.discard(spec.name)
+
+    def stop(self, name: str, *, graceful: bool) -> None:
+        """Stop the guest, by its power button first when graceful."""
+        guest = self._guests.get(name)
+        if guest is None:
+            return
+        if graceful:
+            guest.shut_down()
+        guest.end()
+        with self._lock:
+            if self._guests.get(name) is guest:
+                del self._guests[name]
+
+    def restart(self, name: str) -> None:
+        """Restart the guest in place."""
+        self._running(name).restart()
+
+    def forget(self, name: str) -> None:
+        """Stop the guest and remove what is kept of it, disks excepted."""
+        self.stop(name, graceful=False)
+        shutil.rmtree(self._files(name).folder, ignore_errors=True)
+
+    def is_running(self, name: str) -> bool:
+        """Tell whether the guest runs."""
+        guest = self._guests.get(name)
+        return guest is not None and guest.is_running
+
+    def wait_until_provisioned(self, name: str, timeout: float) -> None:
+        """Return once the guest's agent answers and cloud-init is done."""
+        self._running(name).wait_until_provisioned(timeout)
+
+    def is_agent_ready(self, name: str) -> bool:
+        """Tell whether the guest's agent answers."""
+        guest = self._guests.get(name)
+        return guest is not None and guest.is_agent_ready()
+
+    def run_command(self, name: str, script: str, timeout: float) -> CommandOutcome:
+        """Run a shell script as root through the guest's agent."""
+        return self._running(name).run_script(script, timeout)
+
+    def read_serial_log(self, name: str) -> bytes:
+        """Give what the guest has written to its serial console since its last start."""
+        try:
+            return self._files(name).serial_log.read_bytes()
+        except FileNotFoundError:
+            return b""
+
+    def forward(self, name: str, port: int) -> tuple[str, int]:
+        """Give a host address that leads to the guest's TCP ``port``.
+
+        A connection to it is accepted at once and waits while nothing listens in the guest.
+        """
+        return "127.0.0.1", self._running(name).forward(port)
+
+    def create_disk(self, path: Path, *, base: Path | None, size_bytes: int | None) -> None:
+        """Make a disk at ``path``: empty, or on top of ``base``."""
+        disks.create_disk(path, base=base, size_bytes=size_bytes)
+
+    def freeze_disk(self, path: Path, image: Path) -> None:
+        """Make ``path`` the read-only ``image`` and put a new disk on top of it at ``path``."""
+        with self._lock:
+            for name, guest in self._guests.items():
+                if path in guest.spec.disks and guest.is_running:
+                    raise HypervisorError(f"the disk {path.name} cannot be frozen while the guest {name} runs")
+            disks.freeze_disk(path, image)
+
+    def disk_size(self, path: Path) -> int:
+        """Give the size in bytes that a guest sees."""
+        return disks.disk_size(path)
+
+    def delete_disk(self, path: Path) -> None:
+        """Delete a disk or image."""
+        path.unlink(missing_ok=True)
+
+    def marketplace_disk(self, urn: str, generation: Generation) -> Path:
+        """Give the disk of a Marketplace image, built at first use."""
+        return marketplace_disk(urn, generation, self._cache, self._progress)
+
+    def close(self) -> None:
+        """Stop all guests and let go of the state folder."""
+        for name in list(self._guests):
+            self.stop(name, graceful=False)
+        self._spawner.close()
+        self._lock_file.close()
+
+    def _files(self, name: str) -> GuestFiles:
+        return GuestFiles(self._folder / name)
+
+    def _running(self, name: str) -> Guest:
+        guest = self._guests.get(name)
+        if guest is None or not guest.is_running:
+            raise HypervisorError(f"the guest {name} is not running")
+        return guest
+
+    def _sweep(self) -> None:
+        for folder in self._folder.iterdir():
+            if folder.is_dir():
+                files = GuestFiles(folder)
+                if end_recorded_process(files.record):
+                    self._progress(f"ended the guest {folder.name}, which an earlier run had left")
+                files.seed.unlink(missing_ok=True)
+
+
+def _take(folder: Path) -> IO[str]:
+    file = (folder / ".lock").open("a+", encoding="ascii")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.seek(0)
+        owner = file.read().strip()
+        file.close()
+        raise HypervisorError(f"the folder {folder} is in use by process {owner or 'unknown'}") from error
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file
