@@ -49,7 +49,7 @@ def read_document(file: Path) -> Document:
     tree = _parse(file, text)
     problems = Problems(file, tree.lines)
     for key_path, line, message in tree.mistakes:
-        problems.add(key_path, message, line=line)
+        problems.add_to_line(line, key_path, message)
     return Document(tree.data, problems)
 
 

@@ -12,6 +12,7 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
+    Field,
     GetPydanticSchema,
     SecretStr,
     WithJsonSchema,
@@ -71,9 +72,13 @@ Environment = Annotated[Mapping[str, Text], AfterValidator(_environment)]
 """Environment variables; values may hold secrets."""
 
 
-def one_or_more(value: object) -> object:
-    """Return a list of one for a text, so that a list of one can be written without brackets."""
-    return (value,) if isinstance(value, SecretStr | str) else value
+Texts = Annotated[
+    tuple[Text, ...],
+    Field(min_length=1),
+    BeforeValidator(lambda value: (value,) if isinstance(value, SecretStr | str) else value),
+    WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}, "minItems": 1}),
+]
+"""One or more texts that may hold secrets; a list of one may be written without brackets."""
 
 
 def one_of(model: BaseModel, *names: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from verified_images.naming import DEFAULT_LIFETIME, Run, format_time
 from verified_images.templates.base import TemplateModel
@@ -30,7 +30,7 @@ _FILE_NAMES = ("template.yaml", "template.yml", "template.json")
 class Document(TemplateModel):
     """A spec of verified-images: how an image is built and provisioned, where it goes, how it is smoke-tested."""
 
-    variables: Declarations = FrozenDict()
+    variables: Declarations = Field(default_factory=FrozenDict)
     """Values that {{ var.name }} stands for."""
     builder: Builder
     """The virtual machine that is provisioned, tested and captured."""

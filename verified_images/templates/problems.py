@@ -30,10 +30,14 @@ class Problems:
         self._found: dict[tuple[KeyPath, str], int | None] = {}
         self._spoilt: set[KeyPath] = set()
 
-    def add(self, key_path: KeyPath, message: str, *, line: int | None = None) -> None:
-        """Note that the value at ``key_path`` is wrong; ``line`` is that of the path unless given."""
-        self._found.setdefault((key_path, message), line)
+    def add(self, key_path: KeyPath, message: str) -> None:
+        """Note that the value at ``key_path`` is wrong, so that nothing more is to be said of it."""
+        self._found.setdefault((key_path, message), None)
         self._spoilt.add(key_path)
+
+    def add_to_line(self, line: int, key_path: KeyPath, message: str) -> None:
+        """Note a mistake in the form of the file, which leaves the value at ``key_path`` usable."""
+        self._found.setdefault((key_path, message), line)
 
     def spoil(self, key_path: KeyPath) -> None:
         """Say that nothing can be said of the value at ``key_path``, because of a problem noted elsewhere."""

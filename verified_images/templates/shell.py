@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from verified_images.templates.base import wrong
-from verified_images.templates.fields import Environment, FrozenDict, Seconds, Text, one_of, one_or_more
+from verified_images.templates.fields import Environment, FrozenDict, Seconds, Texts, one_of
 from verified_images.templates.provisioners import Provisioner
 
 if TYPE_CHECKING:
@@ -19,13 +19,13 @@ class ShellProvisioner(Provisioner):
 
     kind: ClassVar[str] = "shell"
 
-    inline: Annotated[tuple[Text, ...], BeforeValidator(one_or_more), Field(min_length=1)] | None = None
+    inline: Texts | None = None
     """Commands that run one after the other as one script, which ends at the first that fails."""
     script: str | None = None
     """A script beside the template."""
     scripts: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Scripts beside the template, run in this order."""
-    env: Environment = FrozenDict()
+    env: Environment = Field(default_factory=FrozenDict)
     """Environment variables of the commands; values may hold secrets."""
     sudo: bool = False
     """Whether to run as root."""

@@ -90,7 +90,7 @@ class ImageTarget(TemplateModel):
     """Publish a version in an Azure Compute Gallery."""
     managed: ManagedTarget | None = None
     """Publish a managed image."""
-    tags: Annotated[Mapping[str, str], AfterValidator(_tags)] = FrozenDict()
+    tags: Annotated[Mapping[str, str], AfterValidator(_tags)] = Field(default_factory=FrozenDict)
     """Tags of what is published, beside those of the run."""
 
     @model_validator(mode="after")

@@ -119,7 +119,7 @@ class Tree:
             self.lines.setdefault(path, line)
             return path
         key = parent.key or ""
-        parent.data[key] = value
+        parent.data.setdefault(key, value)
         parent.key = None
         return (*parent.path, key)
 

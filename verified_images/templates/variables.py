@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 
 from verified_images.templates.base import TemplateModel, wrong
 from verified_images.templates.documents import fail, read_document
@@ -53,7 +53,7 @@ Declarations = Annotated[
 
 
 class _Section(TemplateModel):
-    variables: Declarations = FrozenDict()
+    variables: Declarations = Field(default_factory=FrozenDict)
 
 
 @dataclass(frozen=True, slots=True)
