@@ -35,10 +35,12 @@ class Names:
     subnet: str
     nsg: str
     public_ip: str
+    source_image: str
     candidate_image: str
     scale_set: str
     computer_name_prefix: str
     scale_set_nic: str
+    scale_set_nsg: str
     load_balancer: str
     load_balancer_public_ip: str
 
@@ -78,11 +80,13 @@ class Run:
             subnet=f"{stem}-subnet",
             nsg=f"{stem}-nsg",
             public_ip=f"{stem}-ip",
+            source_image=f"{group}-source",
             candidate_image=f"{group}-candidate",
             scale_set=f"{stem}-ss",
             # Azure adds six characters for the instance and allows 15 in all where NetBIOS names matter.
             computer_name_prefix=f"vi{self.id[:7]}",
             scale_set_nic=f"{stem}-ss-nic",
+            scale_set_nsg=f"{stem}-ss-nsg",
             load_balancer=f"{stem}-lb",
             load_balancer_public_ip=f"{stem}-lb-ip",
         )

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Self
 from verified_images.stages.capture import CapturedImage, capture
 from verified_images.stages.cleanup import CleanupReport, cleanup
 from verified_images.stages.context import BuildContext, open_context
-from verified_images.stages.deploy import ScaleSet, deploy
+from verified_images.stages.deploy import deploy
 from verified_images.stages.preflight import BuildPlan, preflight
 from verified_images.stages.provision import Provisioned, provision
 from verified_images.stages.publish import PublishedImage, publish
@@ -32,13 +32,14 @@ if TYPE_CHECKING:
     from verified_images.naming import Run
     from verified_images.reports.verdict import Verdict
     from verified_images.stages.output import Output
+    from verified_images.stages.scale_set import ScaleSet
     from verified_images.templates.model import Template
 
 __all__ = ["Build"]
 
 
 class Build:
-    """One template's way to an image; a context manager that cleans up when it is left, however it is left."""
+    """One template's way to an image; a context manager that cleans up, however it is left."""
 
     def __init__(
         self, template: Template, connection: CloudConnection, run: Run, *, journal: Journal, output: Output

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from verified_images.cloud.compute import deallocate_machine, generalize_machine
+from verified_images.cloud.images import begin_image_from_machine
+from verified_images.stages.candidate import make_candidate_version
+from verified_images.stages.deprovision import deprovision
+
 if TYPE_CHECKING:
+    from verified_images.cloud.operations import Operation
+    from verified_images.reports.verdict import Verdict
+    from verified_images.stages.context import BuildContext
     from verified_images.stages.preflight import BuildPlan
+    from verified_images.stages.provision import Provisioned
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +35,34 @@ class CapturedImage:
     def id(self) -> str:
         """The ARM id of the image that the scale set is deployed from: the gallery's where there are both."""
         return self.gallery_version or self.managed_image or ""
+
+
+def capture(context: BuildContext, provisioned: Provisioned, verdict: Verdict) -> CapturedImage:
+    """Deprovision, stop and generalize the machine and make a candidate for each target of the template.
+
+    Raises:
+        GateClosedError: the machine's tests did not pass.
+        CommandError: the machine could not be cleaned; nothing was captured.
+        CloudError: Azure refused something.
+    """
+    verdict.open_gate("capture")
+    deprovision(context, provisioned.machine)
+    arm, group, name = context.arm, context.place.group, provisioned.machine.name
+    deallocate_machine(arm, group, name)
+    generalize_machine(arm, group, name)
+    plan, machine_id = provisioned.plan, provisioned.machine.id
+    managed = _begin_managed_candidate(context, provisioned) if plan.managed_image else None
+    version = None
+    if plan.gallery_version:
+        version = make_candidate_version(context, plan.gallery_version, machine_id)
+    if managed:
+        managed.result()
+    candidate = context.place.compute_id("images", context.run.names.candidate_image) if managed else None
+    return CapturedImage(plan, machine_id, version, candidate)
+
+
+def _begin_managed_candidate(context: BuildContext, provisioned: Provisioned) -> Operation[object]:
+    name = context.run.names.candidate_image
+    context.undo.register("image", context.place.compute_id("images", name))
+    begin = functools.partial(begin_image_from_machine, context.arm, context.place, name)
+    return begin(machine_id=provisioned.machine.id, generation=provisioned.plan.source.generation)

@@ -2,14 +2,44 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from verified_images.errors import CleanupError
+from verified_images.cloud.groups import find_tagged
+from verified_images.cloud.ids import is_inside, same_id
+from verified_images.errors import (
+    CleanupError,
+    CloudError,
+    ConflictError,
+    DeadlineError,
+    NotFoundError,
+    VerifiedImagesError,
+)
+from verified_images.stages.candidate import RUN_TAG
+from verified_images.waiting import Deadline, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from verified_images.stages.context import BuildContext
+    from verified_images.stages.undo import Temporary
+
+DELETE_SECONDS = 30 * 60.0
+"""How long one resource may refuse to go because another one uses it still."""
+
+LISTING_SECONDS = 3 * 60.0
+"""How long ARM may go on listing what is deleted."""
+
+# Network refuses with 400 what is still used: NicInUse, InUseSubnetCannotBeDeleted, NicReservedForAnotherVm ...
+_IN_USE = ("InUse", "CannotBeDeleted", "CannotDelete", "ReservedForAnotherVm", "Retryable", "AnotherOperation")
 
 
 @dataclass(frozen=True, slots=True)
 class CleanupReport:
-    """What clean-up removed, what it had to leave and why; ARM ids, newest first."""
+    """What clean-up removed, what it had to leave and why; ARM ids, newest first. ``seconds``: how long it took."""
 
     removed: tuple[str, ...]
     left: tuple[str, ...]
@@ -24,3 +54,91 @@ class CleanupReport:
         """
         if self.left or self.errors:
             raise CleanupError(self.left, self.errors)
+
+
+def cleanup(context: BuildContext) -> CleanupReport:
+    """Remove everything temporary, newest first, whatever goes wrong, and tell what is left."""
+    started = time.monotonic()
+    close_sessions(context)
+    removed: list[str] = []
+    errors: list[BaseException] = []
+    for temporary in context.undo.newest_first():
+        if temporary.delete is None:
+            continue  # it goes with its group, which is older and so comes later
+        try:
+            remove(context, temporary)
+        except VerifiedImagesError as error:
+            errors.append(error)
+        else:
+            context.undo.forget(temporary.id)
+            removed.append(temporary.id)
+    left = _ask_what_is_left(context, errors)
+    return CleanupReport(tuple(removed), left, tuple(errors), time.monotonic() - started)
+
+
+def close_sessions(context: BuildContext) -> None:
+    """Close every SSH session of the build; one that is broken is no error any more."""
+    while context.sessions:
+        with contextlib.suppress(VerifiedImagesError, OSError):
+            context.sessions.pop().close()
+
+
+def remove(context: BuildContext, temporary: Temporary) -> None:
+    """Delete one resource, again and again as long as ARM says that something uses it.
+
+    Raises:
+        CloudError: ARM refused for another reason.
+        DeadlineError: it was still in use after half an hour.
+    """
+    deadline = Deadline(f"deletion of {temporary.kind} '{temporary.id}'", DELETE_SECONDS)
+    wait_for(
+        functools.partial(_try_to_delete, temporary),
+        deadline,
+        every=max(1.0, context.arm.connection.polling_interval),
+    )
+
+
+def _try_to_delete(temporary: Temporary, deadline: Deadline) -> bool | None:
+    try:
+        if temporary.delete:
+            temporary.delete()
+    except NotFoundError:
+        return True
+    except CloudError as error:
+        if isinstance(error, ConflictError) or any(word in error.code for word in _IN_USE):
+            deadline.saw(str(error))
+            return None
+        raise
+    return True
+
+
+def _ask_what_is_left(context: BuildContext, errors: list[BaseException]) -> tuple[str, ...]:
+    """Return what still carries the run's tag and was not published; ARM's listing may lag behind its deletions."""
+    if not errors:
+        look = functools.partial(_look_for_nothing, context)
+        patience = Deadline("an empty listing of the run's resources", LISTING_SECONDS)
+        with contextlib.suppress(DeadlineError, CloudError):
+            wait_for(look, patience, every=context.arm.connection.polling_interval)
+            return ()
+    try:
+        return _outermost(_still_there(context))
+    except CloudError as error:
+        errors.append(error)
+        return _outermost(temporary.id for temporary in context.undo.newest_first())
+
+
+def _look_for_nothing(context: BuildContext, deadline: Deadline) -> bool | None:
+    left = _still_there(context)
+    deadline.saw(", ".join(left))
+    return None if left else True
+
+
+def _still_there(context: BuildContext) -> tuple[str, ...]:
+    tagged = find_tagged(context.arm, RUN_TAG, context.run.id)
+    return tuple(resource_id for resource_id in tagged if not context.undo.is_kept(resource_id))
+
+
+def _outermost(ids: Iterable[str]) -> tuple[str, ...]:
+    """Return the ids that lie inside none of the others: a group stands for what is in it."""
+    found = list(dict.fromkeys(ids))
+    return tuple(one for one in found if not any(is_inside(one, other) for other in found if not same_id(one, other)))

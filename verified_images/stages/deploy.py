@@ -2,62 +2,198 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
 from typing import TYPE_CHECKING
 
-from verified_images.stages.http_probe import get_over
-from verified_images.stages.machine import Machine
+from verified_images.cloud.compute import Login
+from verified_images.cloud.load_balancers import (
+    BACKEND_POOL,
+    SSH_POOL,
+    Service,
+    create_load_balancer,
+    read_ssh_ports,
+)
+from verified_images.cloud.network import (
+    SSH_PORT,
+    Opening,
+    begin_public_address,
+    begin_security_group,
+    read_public_address,
+)
+from verified_images.cloud.scale_sets import (
+    InstanceState,
+    ScaleSetSpec,
+    create_scale_set,
+    delete_scale_set,
+    fetch_instance_log,
+    list_instances,
+    list_private_addresses,
+    run_instance_command,
+)
+from verified_images.errors import UnreachableError
+from verified_images.stages.machine import Door, Guest, log_in
+from verified_images.stages.scale_set import Frontend, Instance, ScaleSet
+from verified_images.stages.together import together
+from verified_images.waiting import Deadline, wait_for
 
 if TYPE_CHECKING:
-    from verified_images.ssh.reach import Reach
+    from collections.abc import Callable, Sequence
+
+    from verified_images.stages.capture import CapturedImage
+    from verified_images.stages.context import BuildContext
     from verified_images.stages.http_probe import HttpResponse
 
-RESPONSE_SECONDS = 30.0
+LOAD_BALANCER_TAG = "AzureLoadBalancer"
+SMOKE_USER = "verifier"
+"""The instances' user: another than the build's, so that what the build left behind can be told from it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Instance(Machine):
-    """One machine of the scale set; ``index`` counts from 0, whatever Azure calls the instance."""
+def deploy(context: BuildContext, captured: CapturedImage) -> ScaleSet:
+    """Deploy the scale set and return it once every instance is provisioned, logged into, booted and serving.
 
-    index: int
-    port: int | None = None
+    Raises:
+        CloudError: Azure refused something.
+        MachineError: an instance did not come up.
+        DeadlineError: it took longer than the template's ``smoke.timeout``.
+    """
+    names, smoke = context.run.names, context.template.smoke
+    _create_network(context, captured)
+    _create_scale_set(context, captured)
+    deadline = Deadline(f"scale set '{names.scale_set}' ready", smoke.timeout)
+    instances = _log_into_instances(context, _wait_for_instances(context, deadline), deadline)
+    frontend = Frontend(_frontend_address(context), smoke.port) if smoke.port else None
+    scale_set = ScaleSet(
+        id=context.place.compute_id("virtualMachineScaleSets", names.scale_set),
+        name=names.scale_set,
+        image_id=captured.id,
+        instances=tuple(instances),
+        frontend=frontend,
+        reach=context.arm.connection.reach,
+    )
+    if smoke.port:
+        _wait_for_service(context, scale_set, deadline)
+    return scale_set
 
-    def get(self, path: str = "/", port: int | None = None) -> HttpResponse:
-        """GET ``path`` from this very instance, at its private address, by a tunnel through its SSH session.
 
-        ``port`` is the template's ``smoke.port`` unless given.
+def _create_network(context: BuildContext, captured: CapturedImage) -> None:
+    arm, place, names = context.arm, context.place, context.run.names
+    smoke, callers = context.template.smoke, captured.plan.callers
+    openings = [Opening("ssh", SSH_PORT, callers)]
+    if smoke.port:
+        openings.append(Opening("smoke", smoke.port, callers))
+        openings.append(Opening("probe", smoke.port, (LOAD_BALANCER_TAG,)))
+    address_id = place.network_id("publicIPAddresses", names.load_balancer_public_ip)
+    context.undo.register("network security group", place.network_id("networkSecurityGroups", names.scale_set_nsg))
+    context.undo.register("public IP address", address_id)
+    parts = [
+        begin_security_group(arm, place, names.scale_set_nsg, openings),
+        begin_public_address(arm, place, names.load_balancer_public_ip),
+    ]
+    for part in parts:
+        part.result()
+    context.undo.register("load balancer", place.network_id("loadBalancers", names.load_balancer))
+    service = Service(smoke.port, smoke.path) if smoke.port else None
+    create_load_balancer(arm, place, names.load_balancer, public_address_id=address_id, service=service)
 
-        Raises:
-            UnreachableError: nothing answered HTTP there within 30 seconds.
-        """
-        port = port or self.port or 80
-        tunnel = self.session.open_tunnel(self.private_address, port, RESPONSE_SECONDS)
-        return get_over(tunnel, f"{self.private_address}:{port}", path)
+
+def _create_scale_set(context: BuildContext, captured: CapturedImage) -> None:
+    place, names = context.place, context.run.names
+    scale_set_id = place.compute_id("virtualMachineScaleSets", names.scale_set)
+    context.undo.register("scale set", scale_set_id, functools.partial(delete_scale_set, context.arm, scale_set_id))
+    create_scale_set(context.arm, place, _spec(context, captured))
 
 
-@dataclass(frozen=True, slots=True)
-class Frontend:
-    """The load balancer's public address and the port that it serves."""
+def _spec(context: BuildContext, captured: CapturedImage) -> ScaleSetSpec:
+    place, names, template = context.place, context.run.names, context.template
+    balancer_id = place.network_id("loadBalancers", names.load_balancer)
+    return ScaleSetSpec(
+        name=names.scale_set,
+        size=template.smoke.vm_size or template.builder.vm_size,
+        instances=template.smoke.instances,
+        image_id=captured.id,
+        login=Login(SMOKE_USER, context.smoke_key.public),
+        computer_name_prefix=names.computer_name_prefix,
+        os_disk_type=template.builder.os_disk_type,
+        interface_name=names.scale_set_nic,
+        subnet_id=place.network_id("virtualNetworks/subnets", names.vnet, names.subnet),
+        security_group_id=place.network_id("networkSecurityGroups", names.scale_set_nsg),
+        backend_pool_id=f"{balancer_id}/backendAddressPools/{BACKEND_POOL}",
+        ssh_pool_id=f"{balancer_id}/inboundNatPools/{SSH_POOL}",
+        security_type=captured.plan.security_type,
+        purchase_plan=captured.plan.source.purchase_plan,
+    )
 
-    address: str
-    port: int
+
+def _wait_for_instances(context: BuildContext, deadline: Deadline) -> Sequence[InstanceState]:
+    wanted, name = context.template.smoke.instances, context.run.names.scale_set
+
+    def look(deadline: Deadline) -> Sequence[InstanceState] | None:
+        states = list_instances(context.arm, context.place.group, name)
+        deadline.saw("; ".join(map(str, states)) or "no instances")
+        return states if len(states) == wanted and all(state.is_ready for state in states) else None
+
+    return wait_for(look, deadline, every=context.arm.connection.polling_interval)
 
 
-@dataclass(frozen=True, slots=True)
-class ScaleSet:
-    """The deployed scale set; every instance is provisioned, reachable and done with cloud-init."""
+def _log_into_instances(
+    context: BuildContext, states: Sequence[InstanceState], deadline: Deadline
+) -> Sequence[Instance]:
+    arm, place, names = context.arm, context.place, context.run.names
+    ports = read_ssh_ports(arm, place, names.load_balancer)
+    addresses = list_private_addresses(arm, place.group, names.scale_set)
+    host = _frontend_address(context)
 
-    id: str
-    name: str
-    image_id: str
-    instances: tuple[Instance, ...]
-    frontend: Frontend | None
-    reach: Reach
+    def log_into(index: int, state: InstanceState) -> Instance:
+        door = Door(host, ports[state.number], SMOKE_USER, context.smoke_key)
+        session = log_in(context, _guest(context, state), door, deadline)
+        host_name = session.run("hostname").stdout.decode(errors="replace").strip()
+        return Instance(
+            id=state.id,
+            name=state.name,
+            host_name=host_name,
+            private_address=addresses[state.number],
+            session=session,
+            index=index,
+            port=context.template.smoke.port,
+        )
 
-    def get(self, path: str = "/") -> HttpResponse:
-        """GET ``path`` through the load balancer.
+    return together([functools.partial(log_into, index, state) for index, state in enumerate(states)])
 
-        Raises:
-            UnreachableError: the template has no ``smoke.port``, or nothing answered within 30 seconds.
-        """
-        raise NotImplementedError
+
+def _guest(context: BuildContext, state: InstanceState) -> Guest:
+    arm, group, scale_set = context.arm, context.place.group, context.run.names.scale_set
+    return Guest(
+        id=state.id,
+        name=state.name,
+        read_serial_log=functools.partial(fetch_instance_log, arm, group, scale_set, state.number),
+        run_command=functools.partial(run_instance_command, arm, group, scale_set, state.number),
+    )
+
+
+def _wait_for_service(context: BuildContext, scale_set: ScaleSet, deadline: Deadline) -> None:
+    """Wait until each instance answers by itself, then until the load balancer does."""
+    path = context.template.smoke.path
+    together(
+        [
+            functools.partial(_wait_for_answer, instance.name, functools.partial(instance.get, path), deadline)
+            for instance in scale_set.instances
+        ]
+    )
+    _wait_for_answer("the load balancer", functools.partial(scale_set.get, path), deadline)
+
+
+def _wait_for_answer(who: str, get: Callable[[], HttpResponse], deadline: Deadline) -> None:
+    def look(_deadline: Deadline) -> HttpResponse | None:
+        try:
+            return get()
+        except UnreachableError as error:
+            patience.saw(str(error))
+            return None
+
+    # A deadline of its own, since several threads wait at once and each has seen something else.
+    patience = Deadline(f"an HTTP answer of {who}", deadline.remaining)
+    wait_for(look, patience, every=1.0)
+
+
+def _frontend_address(context: BuildContext) -> str:
+    return read_public_address(context.arm, context.place, context.run.names.load_balancer_public_ip)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -19,16 +20,25 @@ class Output(Protocol):
 
 
 class MaskedOutput:
-    """An Output that hides the registered secrets before it passes on what it was given."""
+    """An Output that hides secrets before it passes on what it was given, also one that two chunks share."""
 
     def __init__(self, output: Output, masker: Masker) -> None:
         self._output = output
         self._masker = masker
+        self._stream = masker.stream()
+        self._lock = threading.Lock()
 
     def step(self, message: str) -> None:
-        """Pass on the masked line."""
-        self._output.step(self._masker.mask(message))
+        """Pass on the masked line, after what was held back of the text before it."""
+        with self._lock:
+            rest = self._stream.flush()
+        if rest:
+            self._output.text(rest)
+        self._output.step(self._masker(message))
 
     def text(self, chunk: str) -> None:
-        """Pass on the masked chunk."""
-        self._output.text(self._masker.mask(chunk))
+        """Pass on as much of the text as cannot be the beginning of a secret."""
+        with self._lock:
+            shown = self._stream.feed(chunk)
+        if shown:
+            self._output.text(shown)

@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from verified_images.cloud.compute import (
+    Login,
+    MachineSpec,
+    create_machine,
+    fetch_serial_log,
+    run_command,
+)
+from verified_images.cloud.groups import create_group, delete_group
+from verified_images.cloud.images import create_image_from_blob
+from verified_images.cloud.network import (
+    SSH_PORT,
+    Opening,
+    begin_public_address,
+    begin_security_group,
+    begin_virtual_network,
+    create_interface,
+    read_public_address,
+)
+from verified_images.provisioners import run_provisioners
+from verified_images.stages.machine import Door, Guest, Machine, log_in
+from verified_images.templates.model import reveal
+from verified_images.waiting import Deadline
+
 if TYPE_CHECKING:
-    from verified_images.stages.machine import Machine
+    from verified_images.cloud.operations import Operation
+    from verified_images.stages.context import BuildContext
     from verified_images.stages.preflight import BuildPlan
 
 
@@ -21,3 +46,108 @@ class Provisioned:
     def source_version(self) -> str:
         """The exact version of the source image that the machine was booted from."""
         return self.plan.source.version
+
+
+def provision(context: BuildContext, plan: BuildPlan) -> Provisioned:
+    """Boot the build VM in a resource group of its own and run the provisioners in order.
+
+    Raises:
+        CloudError: Azure refused something.
+        MachineError: the machine did not come up.
+        ProvisionerError: a provisioner failed.
+    """
+    create_temporary_group(context)
+    private_address = create_network(context, plan)
+    boot(context, plan)
+    machine = log_into_build_machine(context, private_address)
+    run_provisioners(
+        context.template.provisioners,
+        ProvisionContext(
+            session=machine.session,
+            folder=context.template.file.parent,
+            output=context.output.text,
+            masker=context.masker,
+        ),
+    )
+    return Provisioned(plan, machine)
+
+
+def create_temporary_group(context: BuildContext) -> None:
+    """Create the group that everything temporary lies in."""
+    arm, place = context.arm, context.place
+    context.undo.register("resource group", place.group_id, functools.partial(delete_group, arm, place.group))
+    create_group(arm, place.group, place.location, place.tags)
+
+
+def create_network(context: BuildContext, plan: BuildPlan) -> str:
+    """Create the network that admits SSH from the caller alone; return the machine's private address."""
+    arm, place, names = context.arm, context.place, context.run.names
+    nsg_id = place.network_id("networkSecurityGroups", names.nsg)
+    vnet_id = place.network_id("virtualNetworks", names.vnet)
+    address_id = place.network_id("publicIPAddresses", names.public_ip)
+    context.undo.register("network security group", nsg_id)
+    context.undo.register("virtual network", vnet_id)
+    parts: list[Operation[object]] = [
+        begin_security_group(arm, place, names.nsg, [Opening("ssh", SSH_PORT, plan.callers)]),
+        begin_virtual_network(arm, place, names.vnet, names.subnet),
+    ]
+    if context.template.builder.public_ip:
+        context.undo.register("public IP address", address_id)
+        parts.append(begin_public_address(arm, place, names.public_ip))
+    for part in parts:
+        part.result()
+    context.undo.register("network interface", place.network_id("networkInterfaces", names.nic))
+    return create_interface(
+        arm,
+        place,
+        names.nic,
+        subnet_id=f"{vnet_id}/subnets/{names.subnet}",
+        security_group_id=nsg_id,
+        public_address_id=address_id if context.template.builder.public_ip else None,
+    )
+
+
+def boot(context: BuildContext, plan: BuildPlan) -> None:
+    """Create the build VM from the pinned source."""
+    arm, place, names = context.arm, context.place, context.run.names
+    if plan.source.vhd:
+        context.undo.register("image", place.compute_id("images", names.source_image))
+        create_image_from_blob(arm, place, names.source_image, plan.source.vhd)
+    context.undo.register("disk", place.compute_id("disks", names.os_disk))
+    context.undo.register("virtual machine", place.compute_id("virtualMachines", names.virtual_machine))
+    create_machine(arm, place, _machine_spec(context, plan))
+
+
+def log_into_build_machine(context: BuildContext, private_address: str) -> Machine:
+    """Wait until the build VM is up and return it with a session into it."""
+    arm, place, builder = context.arm, context.place, context.template.builder
+    name = context.run.names.virtual_machine
+    guest = Guest(
+        id=place.compute_id("virtualMachines", name),
+        name=name,
+        read_serial_log=functools.partial(fetch_serial_log, arm, place.group, name),
+        run_command=functools.partial(run_command, arm, place.group, name),
+    )
+    host = read_public_address(arm, place, context.run.names.public_ip) if builder.public_ip else private_address
+    door = Door(host, SSH_PORT, builder.username, context.key)
+    session = log_in(context, guest, door, Deadline(f"a session to '{name}'", builder.ssh_timeout))
+    return Machine(guest.id, name, session.run("hostname").stdout.decode().strip(), private_address, session)
+
+
+def _machine_spec(context: BuildContext, plan: BuildPlan) -> MachineSpec:
+    builder, names = context.template.builder, context.run.names
+    source_image = {"id": context.place.compute_id("images", names.source_image)}
+    return MachineSpec(
+        name=names.virtual_machine,
+        size=builder.vm_size,
+        image=source_image if plan.source.vhd else plan.source.reference,
+        login=Login(builder.username, context.key.public),
+        os_disk_name=names.os_disk,
+        os_disk_type=builder.os_disk_type,
+        interface_id=context.place.network_id("networkInterfaces", names.nic),
+        os_disk_size_gb=builder.os_disk_size_gb,
+        security_type=plan.security_type,
+        purchase_plan=plan.source.purchase_plan,
+        custom_data=None if builder.custom_data is None else reveal(builder.custom_data),
+        user_data=None if builder.user_data is None else reveal(builder.user_data),
+    )

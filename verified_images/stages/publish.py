@@ -2,13 +2,120 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from verified_images.cloud.galleries import PUBLISH_SECONDS, Replication, find_version, promote_version
+from verified_images.cloud.ids import parse_id
+from verified_images.cloud.images import begin_image_from_machine
+from verified_images.errors import CloudError, ConflictError, GateClosedError
+from verified_images.naming import format_time
+from verified_images.stages.candidate import EXPIRY_TAG, VERDICT_TAG, VERIFIED, delete_own_image
+from verified_images.waiting import Deadline, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from verified_images.reports.verdict import Verdict
+    from verified_images.stages.capture import CapturedImage
+    from verified_images.stages.context import BuildContext
+    from verified_images.stages.scale_set import ScaleSet
+    from verified_images.templates.model import GalleryTarget
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedImage:
-    """What others can use from now on: ARM ids of the images, the gallery version and the regions it is in."""
+    """What others can use from now on: ARM ids of the images, the gallery version, and the regions that have it."""
 
     ids: tuple[str, ...]
     version: str | None
     regions: tuple[str, ...]
+
+
+def publish(context: BuildContext, captured: CapturedImage, scale_set: ScaleSet, verdict: Verdict) -> PublishedImage:
+    """Make the image visible at each target of the template; what was made half-way is removed by clean-up.
+
+    Raises:
+        GateClosedError: the verdict is not passed, or the scale set ran another image.
+        CloudError: Azure refused something; nothing is published then.
+    """
+    verdict.open_gate("publish")
+    if scale_set.image_id != captured.id:
+        raise GateClosedError("publish", [f"scale set '{scale_set.name}' was deployed from another image"])
+    tags = verified_tags(context, captured, verdict)
+    published = []
+    # The managed image first: a gallery version that is visible cannot be taken back unnoticed.
+    if captured.plan.managed_image:
+        published.append(_publish_managed(context, captured, captured.plan.managed_image, tags))
+    gallery = context.template.image.gallery
+    regions: tuple[str, ...] = (context.place.location,)
+    if captured.gallery_version and gallery:
+        regions = _publish_version(context, captured.gallery_version, gallery, tags)
+        published.append(captured.gallery_version)
+    for image_id in published:
+        context.undo.keep(image_id)
+    version = parse_id(captured.gallery_version).name if captured.gallery_version else None
+    return PublishedImage(tuple(published), version, regions)
+
+
+def verified_tags(context: BuildContext, captured: CapturedImage, verdict: Verdict) -> dict[str, str]:
+    """Return the tags that tell of a published image: what it was made from, that it is verified, and by how much.
+
+    There is no expiry among them: nothing that looks for expired resources may find a published image.
+    """
+    run_tags = {name: value for name, value in context.run.tags.items() if name != EXPIRY_TAG}
+    return {
+        **context.template.image.tags,
+        **run_tags,
+        VERDICT_TAG: VERIFIED,
+        "vi-tests": str(verdict.tests),
+        "vi-verified": format_time(datetime.now(UTC)),
+        "vi-source": captured.plan.source.description[:256],
+    }
+
+
+def _publish_managed(context: BuildContext, captured: CapturedImage, image_id: str, tags: Mapping[str, str]) -> str:
+    """Make the image anew from the same generalized VM: Azure copies no managed image into another group."""
+    parsed = parse_id(image_id)
+    context.undo.register("image", image_id, functools.partial(delete_own_image, context, image_id))
+    place = replace(context.place, group=parsed.group, tags=tags)
+    begin_image_from_machine(
+        context.arm,
+        place,
+        parsed.name,
+        machine_id=captured.machine_id,
+        generation=captured.plan.source.generation,
+    ).result()
+    return image_id
+
+
+def _publish_version(
+    context: BuildContext, version_id: str, target: GalleryTarget, tags: Mapping[str, str]
+) -> tuple[str, ...]:
+    # Azure wants the region that a version was made in to be among those that it is in.
+    regions = tuple(dict.fromkeys((context.place.location, *target.regions)))
+    replication = Replication(regions, target.replicas, target.storage_account_type, target.end_of_life)
+    promote_version(context.arm, version_id, replication, tags)
+    deadline = Deadline(f"replication of image version '{parse_id(version_id).name}'", PUBLISH_SECONDS)
+    look = functools.partial(_look_at_regions, context, version_id)
+    return wait_for(look, deadline, every=context.arm.connection.polling_interval)
+
+
+def _look_at_regions(context: BuildContext, version_id: str, deadline: Deadline) -> tuple[str, ...] | None:
+    version = find_version(context.arm, version_id, replication=True)
+    if version is None:
+        raise ConflictError(f"image version '{version_id}' was deleted while it was replicated")
+    status: Mapping[str, Any] = version["properties"].get("replicationStatus") or {}
+    summary: list[Mapping[str, Any]] = status.get("summary") or []
+    seen = ", ".join(f"{region['region']} {region['state']}" for region in summary)
+    if seen and seen != deadline.last_seen:
+        context.output.step(f"replication: {seen}")
+    deadline.saw(seen)
+    if status.get("aggregatedState") == "Failed":
+        details = "; ".join(f"{item['region']}: {item.get('details')}" for item in summary)
+        raise CloudError(f"image version '{version_id}' could not be replicated: {details}", resource=version_id)
+    if status.get("aggregatedState") != "Completed":
+        return None
+    return tuple(str(region["region"]).replace(" ", "").lower() for region in summary)

@@ -1,0 +1,65 @@
+"""What every stage of a build works with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from verified_images.cloud.operations import Arm
+from verified_images.cloud.place import Place
+from verified_images.masking import Masker
+from verified_images.ssh.keys import new_run_key
+from verified_images.stages.output import MaskedOutput
+from verified_images.stages.undo import UndoStack
+
+if TYPE_CHECKING:
+    from verified_images.cloud.connection import CloudConnection
+    from verified_images.journal import Journal
+    from verified_images.naming import Run
+    from verified_images.ssh.keys import RunKey
+    from verified_images.ssh.session import Session
+    from verified_images.stages.machine import Guest
+    from verified_images.stages.output import Output
+    from verified_images.templates.model import Template
+
+
+@dataclass(frozen=True, slots=True)
+class BuildContext:
+    """One build: what is to be built, where, with which key, and what has to be undone.
+
+    ``place`` is the temporary resource group, ``key`` the build VM's key and ``smoke_key`` the instances'.
+    ``sessions`` and ``guests`` grow as machines come up; clean-up closes the one, a failure report reads the
+    serial logs of the other.
+    """
+
+    template: Template
+    run: Run
+    arm: Arm
+    place: Place
+    undo: UndoStack
+    output: Output
+    masker: Masker
+    key: RunKey
+    smoke_key: RunKey
+    sessions: list[Session] = field(default_factory=list)
+    guests: list[Guest] = field(default_factory=list)
+
+
+def open_context(
+    template: Template, connection: CloudConnection, run: Run, *, journal: Journal, output: Output
+) -> BuildContext:
+    """Return the context of a new build; nothing is created and nothing asked yet."""
+    masker = Masker(secret.get_secret_value() for secret in template.secrets)
+    masked = MaskedOutput(output, masker)
+    subscription, names = connection.subscription_id, run.names
+    return BuildContext(
+        template=template,
+        run=run,
+        arm=Arm(connection, masked.step),
+        place=Place(subscription, names.resource_group, template.builder.location, run.tags),
+        undo=UndoStack(journal),
+        output=masked,
+        masker=masker,
+        key=new_run_key(f"verified-images-{run.id}"),
+        smoke_key=new_run_key(f"verified-images-{run.id}-smoke"),
+    )

@@ -1,0 +1,115 @@
+"""The targets of a build, as they are before it: there, agreeing with the source, and free."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from verified_images.cloud.galleries import find_definition, list_versions
+from verified_images.cloud.groups import group_exists
+from verified_images.cloud.ids import resource_id
+from verified_images.cloud.images import find_image
+from verified_images.cloud.versions import next_version
+from verified_images.errors import PreflightError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from verified_images.stages.context import BuildContext
+    from verified_images.stages.source import PinnedSource
+    from verified_images.templates.model import GalleryTarget, ManagedTarget
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryPlan:
+    """The gallery version to be made: its id, and what its definition demands of it."""
+
+    version_id: str
+    generation: str
+    architecture: str
+    security_type: str | None
+
+
+def plan_gallery(context: BuildContext, target: GalleryTarget) -> GalleryPlan:
+    """Return the version to be made, the next free one for ``version: auto``.
+
+    Raises:
+        PreflightError: the definition takes no generalized Linux, or the version exists.
+        CloudError: the definition does not exist, or ARM refused to tell.
+    """
+    definition_id = definition_of(context, target)
+    definition = find_definition(context.arm, definition_id)["properties"]
+    taken = [str(version["name"]) for version in list_versions(context.arm, definition_id)]
+    version = next_version(taken) if target.version == "auto" else target.version
+    problems = list(_definition_problems(definition, target))
+    if version in taken:
+        problems.append(
+            f"image.gallery.version: '{target.definition}' has a version {version} already; versions are never "
+            "overwritten, so choose another or write auto"
+        )
+    if problems:
+        raise PreflightError(problems)
+    return GalleryPlan(
+        f"{definition_id}/versions/{version}",
+        str(definition.get("hyperVGeneration") or "V1"),
+        str(definition.get("architecture") or "x64"),
+        _security_type(definition),
+    )
+
+
+def plan_managed(context: BuildContext, target: ManagedTarget) -> str:
+    """Return the id of the managed image to be made.
+
+    Raises:
+        PreflightError: its group does not exist, or it does.
+        CloudError: ARM refused to tell.
+    """
+    image_id = resource_id(context.place.subscription, target.resource_group, "Microsoft.Compute/images", target.name)
+    if not group_exists(context.arm, target.resource_group):
+        raise PreflightError([f"image.managed.resource_group: there is no resource group '{target.resource_group}'"])
+    if find_image(context.arm, image_id) is not None:
+        where = f"'{target.name}' exists in '{target.resource_group}' already"
+        raise PreflightError([f"image.managed.name: {where}; delete it, or put {{{{ run.id }}}} into the name"])
+    return image_id
+
+
+def definition_of(context: BuildContext, target: GalleryTarget) -> str:
+    """Return the ARM id of the image definition that the target names."""
+    return resource_id(
+        target.subscription or context.place.subscription,
+        target.resource_group,
+        "Microsoft.Compute/galleries/images",
+        target.gallery,
+        target.definition,
+    )
+
+
+def compare(source: PinnedSource, plan: GalleryPlan, security_type: str | None) -> Iterator[str]:
+    """Yield a sentence for each way in which the gallery's definition would refuse an image of the source."""
+    if source.generation != plan.generation:
+        yield (
+            f"image.gallery.definition: it takes generation {plan.generation}, "
+            f"but the source {source.description} is of {source.generation}"
+        )
+    if source.architecture != plan.architecture:
+        yield (
+            f"image.gallery.definition: it takes {plan.architecture}, "
+            f"but the source {source.description} is {source.architecture}"
+        )
+    trusted = security_type == "TrustedLaunch"
+    if trusted and not (plan.security_type or "").startswith("TrustedLaunch"):
+        yield "image.gallery.definition: it takes no TrustedLaunch; make one with SecurityType=TrustedLaunch"
+    if not trusted and plan.security_type == "TrustedLaunch":
+        yield "builder.security_type: image.gallery.definition takes TrustedLaunch only"
+
+
+def _definition_problems(definition: Mapping[str, Any], target: GalleryTarget) -> Iterator[str]:
+    if (system := definition.get("osType") or "Linux") != "Linux":
+        yield f"image.gallery.definition: '{target.definition}' is of {system}; only Linux can be built"
+    if (state := definition.get("osState") or "Generalized") != "Generalized":
+        yield f"image.gallery.definition: '{target.definition}' takes {state} images, but they are generalized"
+
+
+def _security_type(definition: Mapping[str, Any]) -> str | None:
+    features: list[Mapping[str, str]] = definition.get("features") or []
+    return next((feature["value"] for feature in features if feature.get("name") == "SecurityType"), None)
