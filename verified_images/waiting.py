@@ -62,3 +62,9 @@ def wait_for(condition: Callable[[Deadline], T | None], deadline: Deadline, *, e
     while (result := condition(deadline)) is None:
         deadline.sleep(every)
     return result
+
+
+def pause(seconds: float) -> None:
+    """Sleep for ``seconds``, because somebody asked for just that."""
+    if seconds > 0:
+        time.sleep(seconds)

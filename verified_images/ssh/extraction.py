@@ -78,6 +78,7 @@ def _leads_inside(root: Path, folder: Path, link: str) -> bool:
 
 
 def _write(source: IO[bytes], target: Path, mode: int) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("wb") as file:
         shutil.copyfileobj(source, file, 1 << 18)
     target.chmod((mode & _MODES) | 0o600)

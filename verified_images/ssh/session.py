@@ -117,13 +117,15 @@ class Session:
         timeout: float | None = None,
         output: Output | None = None,
         keep: int | None = None,
+        name: str | None = None,
     ) -> CommandResult:
         """Run ``command`` in a POSIX shell and return what it did; one round trip, unless it is given ``stdin``.
 
         It runs in the home directory, reads nothing from standard input, and sees ``env`` in its environment;
         with ``sudo`` it runs as root. Neither its text nor ``env`` appears in the machine's process list.
         ``output`` gets whole lines as they come, ``keep`` bounds the bytes that are kept of each stream (the last
-        ones). After ``timeout`` seconds the command and what it started are killed.
+        ones). After ``timeout`` seconds the command and what it started are killed. Errors show ``name``, or else
+        how the command begins.
 
         Raises:
             DeadlineError: ``timeout`` passed.
@@ -132,7 +134,7 @@ class Session:
         """
         text = exports(env or {}) + command
         collector = Collector(self.masker, output, keep)
-        deadline = self._deadline(command, timeout)
+        deadline = self._deadline(name or command, timeout)
         try:
             if stdin is None:
                 code = self._shells.run(text, collector, deadline, sudo=sudo)

@@ -1,0 +1,91 @@
+"""Running a template's provisioners in order, with their pauses, time limits and retries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from verified_images.errors import CommandError, DeadlineError, MachineError, ProvisionerError
+from verified_images.provisioners.attempt import Attempt, AttemptError
+from verified_images.provisioners.file import copy_files
+from verified_images.provisioners.shell import run_scripts
+from verified_images.templates.file import FileProvisioner
+from verified_images.templates.shell import ShellProvisioner
+from verified_images.waiting import Deadline, pause
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from verified_images.provisioners.context import ProvisionContext
+    from verified_images.templates.provisioners import Provisioner
+
+_RECONNECT_WITHIN = 300.0  # seconds: Packer's start_retry_timeout
+
+
+def run_provisioners(provisioners: Sequence[Provisioner], context: ProvisionContext) -> None:
+    """Run them all, in order.
+
+    Raises:
+        ProvisionerError: one failed, also when it was tried again as often as the template says.
+    """
+    for provisioner in provisioners:
+        _run(provisioner, context, len(provisioners))
+
+
+def _run(provisioner: Provisioner, context: ProvisionContext, count: int) -> None:
+    name = f"provisioner {provisioner.index} ({provisioner.kind})"
+    pause(provisioner.pause_before)
+    for tries_left in range(provisioner.max_retries, -1, -1):
+        context.step(f"provisioner {provisioner.index} of {count}: {provisioner.kind}")
+        started = Deadline(name, 0)
+        attempt = Attempt(context, name, provisioner.timeout)
+        try:
+            _dispatch(provisioner, attempt)
+        except (AttemptError, MachineError, DeadlineError, OSError, ValueError) as error:
+            failure = _failure(provisioner, attempt, error, started.elapsed)
+            if not tries_left:
+                raise failure from error
+            context.step(f"{failure}; trying again, {tries_left} more time(s)")
+        else:
+            context.step(f"{name} done in {started.elapsed:.0f} s")
+            return
+
+
+def _dispatch(provisioner: Provisioner, attempt: Attempt) -> None:
+    session = attempt.context.session
+    if not session.alive:
+        session.reconnect(_RECONNECT_WITHIN)
+    try:
+        match provisioner:
+            case ShellProvisioner():
+                run_scripts(provisioner, attempt)
+            case FileProvisioner():
+                copy_files(provisioner, attempt)
+            case _:
+                raise AttemptError(f": nothing can run a provisioner of kind '{provisioner.kind}'")
+    finally:
+        attempt.finish()
+
+
+def _failure(provisioner: Provisioner, attempt: Attempt, error: Exception, seconds: float) -> ProvisionerError:
+    context = attempt.context
+    line = "" if provisioner.line is None else f":{provisioner.line}"
+    where = f"provisioner {provisioner.index} ({provisioner.kind}) at {context.file}{line}"
+    tail = f"; its last lines of output:\n{attempt.tail}" if attempt.tail else ""
+    exit_code = error.exit_code if isinstance(error, (AttemptError, CommandError)) else None
+    return ProvisionerError(
+        context.masker(f"{where} failed after {seconds:.0f} s{_reason(error)}{tail}"),
+        kind=provisioner.kind,
+        index=provisioner.index,
+        file=context.file,
+        line=provisioner.line,
+        exit_code=exit_code,
+        tail=context.masker(attempt.tail),
+    )
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, AttemptError):
+        return str(error)
+    if isinstance(error, DeadlineError):
+        return f": its time of {error.seconds:.0f} s was up"
+    return f": {error}"

@@ -1,0 +1,154 @@
+"""The ``shell`` provisioner: commands and scripts on the machine, each in one round trip."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from verified_images.errors import ConnectionLostError, DeadlineError, MachineError
+from verified_images.provisioners.attempt import AttemptError
+from verified_images.provisioners.reboot import come_back, is_going_down
+from verified_images.ssh.quoting import print_bytes
+from verified_images.templates.model import reveal
+from verified_images.waiting import pause
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from verified_images.provisioners.attempt import Attempt
+    from verified_images.ssh.session import CommandResult
+    from verified_images.templates.shell import ShellProvisioner
+
+_INLINE = "#!/bin/sh -e\n"  # as Packer's inline_shebang
+# The first in which a file can be made and executed.
+_FOLDERS = '/tmp /var/tmp "$HOME"'  # noqa: S108 - the file in it is made with a random name and noclobber
+_NO_FOLDER = 125
+_KILLED = 128  # and above: a signal ended it
+_CLEANED_WITHIN = 30.0
+
+# The file must be one that the kernel executes, since its first line may name any interpreter. It is made with
+# noclobber, so that nobody else's link in /tmp is followed, and removed whatever ends the script.
+_RUN = """\
+vi_write() {{ {write}; }}
+for vi_d in {folders}; do
+  vi_f=$vi_d/{name}
+  (umask 077; set -C; vi_write >"$vi_f" && chmod {mode} "$vi_f") 2>/dev/null && [ -x "$vi_f" ] && break
+  rm -f -- "$vi_f" 2>/dev/null
+  vi_f=
+done
+[ -n "$vi_f" ] || {{ echo "no folder allows to make and execute a file:" {folders} >&2; exit {no_folder}; }}
+trap 'rm -f -- "$vi_f"' EXIT
+trap 'exit 129' HUP
+trap 'exit 143' TERM
+{command}
+"""
+_RUN_IT = '"$vi_f"'
+
+
+@dataclass(frozen=True, slots=True)
+class _Script:
+    """A script: its name in messages and what is in it."""
+
+    name: str
+    content: bytes
+
+
+def run_scripts(provisioner: ShellProvisioner, attempt: Attempt) -> None:
+    """Run the provisioner's commands or scripts, one after the other.
+
+    Raises:
+        AttemptError: one ended with an exit code that was not expected, or lost the connection.
+        DeadlineError: the provisioner's time is up.
+        OSError: a script cannot be read.
+    """
+    for script in _scripts(provisioner, attempt.context.folder):
+        _run_script(provisioner, script, attempt)
+    pause(provisioner.pause_after)
+
+
+def _scripts(provisioner: ShellProvisioner, folder: Path) -> Iterator[_Script]:
+    if provisioner.inline is not None:
+        lines = "".join(reveal(line) + "\n" for line in provisioner.inline)
+        yield _Script("inline", _with_unix_lines((_INLINE + lines).encode("utf-8", "surrogateescape")))
+    names = provisioner.scripts or (() if provisioner.script is None else (provisioner.script,))
+    for name in names:
+        yield _Script(name, _with_unix_lines((folder / name).read_bytes()))
+
+
+def _with_unix_lines(content: bytes) -> bytes:
+    """Return the script with the line ends that interpreters want; one that carries binary data stays as it is."""
+    return content if b"\0" in content else content.replace(b"\r\n", b"\n")
+
+
+def _run_script(provisioner: ShellProvisioner, script: _Script, attempt: Attempt) -> None:
+    session = attempt.context.session
+    before = session.boot_id() if provisioner.expect_disconnect else ""
+    name = f"vi-{secrets.token_hex(8)}"
+    try:
+        result = session.run(
+            _command(provisioner, script, name),
+            sudo=provisioner.sudo,
+            env=_environment(provisioner, attempt),
+            timeout=attempt.remaining,
+            output=attempt.show,
+            keep=0,
+            name=script.name,
+        )
+    except ConnectionLostError as error:
+        if not provisioner.expect_disconnect:
+            raise AttemptError(
+                f": {error}, while {script.name!r} ran; if it restarts the machine, say 'expect_disconnect: true'"
+            ) from error
+        come_back(session, before, attempt)
+        _remove(provisioner, name, attempt)
+    except DeadlineError:
+        _remove(provisioner, name, attempt)
+        raise
+    else:
+        _judge(provisioner, script, result, attempt, before)
+
+
+def _judge(
+    provisioner: ShellProvisioner, script: _Script, result: CommandResult, attempt: Attempt, before: str
+) -> None:
+    """Accept or refuse the way in which a script ended."""
+    accepted = result.exit_code in provisioner.valid_exit_codes
+    session = attempt.context.session
+    # A restart ends the script too, and may do so before the connection breaks.
+    may_restart = provisioner.expect_disconnect and (accepted or result.exit_code >= _KILLED)
+    if may_restart and is_going_down(session):
+        come_back(session, before, attempt)
+    elif not accepted:
+        raise AttemptError(f" with exit code {result.exit_code} of {script.name!r}", result.exit_code)
+
+
+def _command(provisioner: ShellProvisioner, script: _Script, name: str) -> str:
+    own = provisioner.execute_command
+    return _RUN.format(
+        write=print_bytes(script.content),
+        folders=_FOLDERS,
+        name=name,
+        # Who runs it with an execute_command may be another user.
+        mode="0700" if own is None else "0755",
+        no_folder=_NO_FOLDER,
+        command=_RUN_IT if own is None else own.replace("{path}", _RUN_IT),
+    )
+
+
+def _environment(provisioner: ShellProvisioner, attempt: Attempt) -> Mapping[str, str]:
+    # Scripts that were written for Packer ask for these.
+    known = {"PACKER_BUILD_NAME": attempt.context.run.spec, "PACKER_BUILDER_TYPE": "azure-arm"}
+    return known | {name: reveal(value) for name, value in provisioner.env.items()}
+
+
+def _remove(provisioner: ShellProvisioner, name: str, attempt: Attempt) -> None:
+    """Remove a script that could not remove itself: it may hold secrets, which must not get into the image."""
+    with contextlib.suppress(MachineError, DeadlineError):
+        attempt.context.session.run(
+            f'for vi_d in {_FOLDERS}; do rm -f -- "$vi_d/{name}"; done',
+            sudo=provisioner.sudo,
+            timeout=_CLEANED_WITHIN,
+        )
