@@ -24,7 +24,7 @@ from verified_images.cloud.network import (
     create_interface,
     read_public_address,
 )
-from verified_images.provisioners import run_provisioners
+from verified_images.provisioners import ProvisionContext, run_provisioners
 from verified_images.stages.machine import Door, Guest, Machine, log_in
 from verified_images.templates.model import reveal
 from verified_images.waiting import Deadline
