@@ -64,9 +64,11 @@ def provision(context: BuildContext, plan: BuildPlan) -> Provisioned:
         context.template.provisioners,
         ProvisionContext(
             session=machine.session,
-            folder=context.template.file.parent,
-            output=context.output.text,
+            file=context.template.file,
+            run=context.run,
             masker=context.masker,
+            step=context.output.step,
+            output=context.output.text,
         ),
     )
     return Provisioned(plan, machine)
