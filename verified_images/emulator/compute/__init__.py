@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from verified_images.emulator.compute import boot_diagnostics, marketplace, skus, usages
+from verified_images.emulator.compute.disks import Disks
+from verified_images.emulator.compute.galleries import Galleries, GalleryImages
+from verified_images.emulator.compute.gallery_image_versions import GalleryImageVersions
+from verified_images.emulator.compute.images import Images
+from verified_images.emulator.compute.scale_sets import ScaleSets
+from verified_images.emulator.compute.virtual_machines import VirtualMachines
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -13,9 +21,11 @@ if TYPE_CHECKING:
 
 def kinds() -> Iterator[Kind]:
     """Give the resource types of the namespace."""
-    yield from ()
+    yield from (VirtualMachines(), ScaleSets(), Disks(), Images(), Galleries(), GalleryImages(), GalleryImageVersions())
 
 
 def routes() -> Iterator[Route]:
     """Give the URL table beyond that of the resource types."""
-    yield from ()
+    for module in (marketplace, usages, skus):
+        yield from module.routes()
+    yield from boot_diagnostics.blob_routes()

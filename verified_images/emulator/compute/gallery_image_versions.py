@@ -1,0 +1,213 @@
+"""Versions of a gallery's images, and their replication. Source: Azure OpenAPI, GalleryRP, recorded exchanges."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from verified_images.emulator.arm_errors import ArmError, invalid_parameter, missing_parameter, resource_not_found
+from verified_images.emulator.compute.disks import cloud_disk, release
+from verified_images.emulator.compute.images import freeze_resource, os_disk_of_machine
+from verified_images.emulator.ids import ResourceId
+from verified_images.emulator.lifecycle import Kind, Style
+from verified_images.emulator.locations import LOCATIONS, normalize_location
+from verified_images.emulator.operations import GALLERIES
+from verified_images.emulator.store import Resource
+
+if TYPE_CHECKING:
+    from verified_images.emulator.cloud import Cloud
+    from verified_images.emulator.wire import Request
+
+TYPE = "Microsoft.Compute/galleries/images/versions"
+_VERSION = re.compile(r"\d{1,10}\.\d{1,10}\.\d{1,10}")
+_LARGEST = 2**31 - 1
+
+
+class GalleryImageVersions(Kind):
+    """Microsoft.Compute/galleries/images/versions."""
+
+    type: ClassVar[str] = TYPE
+    style: ClassVar[Style] = Style(GALLERIES, retry_write=60, retry_delete=60)
+
+    def complete(self, cloud: Cloud, request: Request, body: dict[str, Any], existing: Resource | None) -> Resource:
+        """Check name, source and regions; keep the source of a version that exists."""
+        _check_name(request.id.name)
+        given = body.get("properties") or {}
+        profile = _publishing_profile(given.get("publishingProfile") or {}, body["location"], existing)
+        properties: dict[str, Any] = {"publishingProfile": profile}
+        hidden: dict[str, Any]
+        if existing:
+            properties["storageProfile"] = existing.properties["storageProfile"]
+            hidden = existing.hidden
+            _check_source_unchanged(existing, given.get("storageProfile") or {})
+        else:
+            properties["storageProfile"] = dict(given.get("storageProfile") or {})
+            hidden = {"source": self._check_source(cloud, request.id, properties["storageProfile"], body["location"])}
+        properties["safetyProfile"] = {
+            "reportedForPolicyViolation": False,
+            "allowDeletionOfReplicatedLocations": False,
+            **(given.get("safetyProfile") or {}),
+        }
+        return Resource(request.id, {**body, "properties": properties}, hidden)
+
+    def _check_source(self, cloud: Cloud, version: ResourceId, storage: dict[str, Any], location: str) -> str:
+        identifier = source_id(storage)
+        source = cloud.store.find(identifier)
+        if source is None:
+            raise resource_not_found(ResourceId.parse(identifier))
+        parent = version.parent
+        definition = cloud.store.find(parent) if parent else None
+        if definition is None:
+            raise resource_not_found(version)
+        if source.location != location:
+            raise invalid_parameter(
+                "galleryImageVersion.properties.storageProfile.source",
+                f"The source '{identifier}' is in location '{source.location}', but the gallery image version is to be "
+                f"made in '{location}'.",
+            )
+        _check_agreement(source, definition, identifier)
+        return identifier
+
+    def realize(self, cloud: Cloud, resource: Resource) -> None:
+        """Freeze the source, or share the file that it stands on; then replicate."""
+        storage = resource.properties["storageProfile"]
+        if not resource.hidden.get("image"):
+            image, size = _take_image(cloud, resource.hidden["source"])
+            resource.hidden |= {"image": image, "size_gb": size}
+            storage["osDiskImage"] = {
+                "sizeInGB": size,
+                "hostCaching": "ReadWrite",
+                "source": {},
+                **(storage.get("osDiskImage") or {}),
+            }
+        resource.hidden["replicated"] = [
+            normalize_location(region["name"]) for region in resource.properties["publishingProfile"]["targetRegions"]
+        ]
+        with cloud.store.lock:
+            cloud.store.put(resource)
+
+    def dispose(self, cloud: Cloud, resource: Resource) -> None:
+        """Delete the version's file unless something else stands on it."""
+        if image := resource.hidden.get("image"):
+            release(cloud, image, besides=resource)
+
+    def render(self, cloud: Cloud, resource: Resource, request: Request) -> dict[str, Any]:
+        """Give the version; with ``$expand=ReplicationStatus`` the state of each region too."""
+        del cloud
+        if request.query.get("$expand", "").lower() != "replicationstatus":
+            return resource.body
+        done = resource.hidden.get("replicated", [])
+        regions = [
+            {
+                "region": region["name"],
+                "state": "Completed" if normalize_location(region["name"]) in done else "Replicating",
+                "details": "",
+                "progress": 100 if normalize_location(region["name"]) in done else 0,
+            }
+            for region in resource.properties["publishingProfile"]["targetRegions"]
+        ]
+        complete = all(region["state"] == "Completed" for region in regions)
+        status = {"aggregatedState": "Completed" if complete else "InProgress", "summary": regions}
+        return {**resource.body, "properties": {**resource.properties, "replicationStatus": status}}
+
+
+def source_id(storage: dict[str, Any]) -> str:
+    """Give the id of a version's source: an image, a virtual machine, a disk, a snapshot or another version."""
+    source = storage.get("source") or (storage.get("osDiskImage") or {}).get("source") or {}
+    identifier = source.get("id") or source.get("virtualMachineId")
+    if not identifier:
+        raise missing_parameter("galleryImageVersion.properties.storageProfile.source")
+    return str(identifier)
+
+
+def _check_name(name: str) -> None:
+    if not _VERSION.fullmatch(name) or any(int(part) > _LARGEST for part in name.split(".")):
+        raise ArmError(
+            400,
+            "InvalidParameter",
+            f"The entity name 'galleryImageVersionName' is invalid according to its validation rule: "
+            f"^[0-9]+\\.[0-9]+\\.[0-9]+$. Each part must fit a 32-bit integer; given: '{name}'.",
+            target="galleryImageVersionName",
+        )
+
+
+def _publishing_profile(given: dict[str, Any], location: str, existing: Resource | None) -> dict[str, Any]:
+    old = existing.properties["publishingProfile"] if existing else {}
+    replicas = given.get("replicaCount") or old.get("replicaCount", 1)
+    regions = given.get("targetRegions") or old.get("targetRegions") or [{"name": location}]
+    names = {normalize_location(region["name"]) for region in regions}
+    for name in names:
+        if name not in LOCATIONS:
+            raise invalid_parameter("targetRegions", f"The target region '{name}' is not a valid Azure region.")
+    if location not in names:
+        raise invalid_parameter(
+            "galleryImageVersion.properties.publishingProfile.targetRegions",
+            f"The gallery image version publishing profile must include the location of the gallery image version "
+            f"'{location}' in the list of target regions.",
+        )
+    account_type = given.get("storageAccountType") or old.get("storageAccountType", "Standard_LRS")
+    profile = {
+        **given,
+        "targetRegions": [_target_region(region, replicas, account_type) for region in regions],
+        "replicaCount": replicas,
+        "excludeFromLatest": given.get("excludeFromLatest", old.get("excludeFromLatest", False)),
+        "publishedDate": old.get("publishedDate", datetime.now(UTC).isoformat()),
+        "storageAccountType": account_type,
+    }
+    if "endOfLifeDate" in old:
+        profile.setdefault("endOfLifeDate", old["endOfLifeDate"])
+    return profile
+
+
+def _target_region(region: dict[str, Any], replicas: int, account_type: str) -> dict[str, Any]:
+    return {
+        "regionalReplicaCount": replicas,
+        "storageAccountType": account_type,
+        **region,
+        "name": LOCATIONS[normalize_location(region["name"])],
+    }
+
+
+def _check_source_unchanged(existing: Resource, storage: dict[str, Any]) -> None:
+    given = (storage.get("source") or {}).get("id") or (storage.get("source") or {}).get("virtualMachineId")
+    if given and given.lower() != existing.hidden["source"].lower():
+        raise ArmError(
+            409,
+            "PropertyChangeNotAllowed",
+            "Changing property 'galleryImageVersion.properties.storageProfile.source.id' is not allowed.",
+            target="galleryImageVersion.properties.storageProfile.source.id",
+        )
+
+
+def _check_agreement(source: Resource, definition: Resource, identifier: str) -> None:
+    kind = source.id.types[-1].lower()
+    state = {"virtualmachines": source.hidden.get("os_state"), "images": "Generalized"}.get(kind)
+    wanted_state = definition.properties["osState"]
+    if state and state != wanted_state:
+        raise ArmError(
+            400,
+            "BadRequest",
+            f"The resource with id '{identifier}' has a different OS state ['{state}'] than the parent gallery image OS "
+            f"state ['{wanted_state}'].",
+        )
+    generation = source.hidden.get("generation") or source.properties.get("hyperVGeneration", "V1")
+    wanted = definition.properties["hyperVGeneration"]
+    if generation != wanted:
+        raise ArmError(
+            400,
+            "BadRequest",
+            f"The resource with id '{identifier}' has a different Hypervisor generation ['{generation}'] than the "
+            f"parent gallery image Hypervisor generation ['{wanted}'].",
+        )
+
+
+def _take_image(cloud: Cloud, identifier: str) -> tuple[str, int]:
+    source = cloud.store.find(identifier)
+    if source is None:
+        raise resource_not_found(ResourceId.parse(identifier))
+    if "image" in source.hidden:
+        return source.hidden["image"], source.hidden["size_gb"]
+    machine = source.id.types[-1].lower() == "virtualmachines"
+    disk = os_disk_of_machine(cloud, source) if machine else cloud_disk(cloud, identifier)
+    return str(freeze_resource(cloud, disk)), disk.properties["diskSizeGB"]

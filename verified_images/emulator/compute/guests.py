@@ -1,0 +1,115 @@
+"""The guest behind a machine: booted from its disks, with its network card and its provisioning data."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from verified_images.emulator.arm_errors import ArmError
+from verified_images.emulator.compute.sizes import find_size
+from verified_images.emulator.hypervisor import GuestSpec, HypervisorError, ProvisioningData
+from verified_images.emulator.network.addresses import guest_network
+
+if TYPE_CHECKING:
+    from verified_images.emulator.cloud import Cloud
+    from verified_images.emulator.store import Resource
+
+BOOT_SECONDS = 900.0
+_LEAST_MEMORY_MIB = 512
+_MOST_MEMORY_MIB = 2048
+_MOST_CPUS = 2
+
+
+def boot_guest(cloud: Cloud, machine: Resource, *, nic: Resource) -> None:
+    """Start the guest of a virtual machine or of a scale set's instance, and wait until it is provisioned.
+
+    Raises:
+        ArmError: 409 OSProvisioningTimedOut or OSProvisioningClientError: it did not come up.
+    """
+    name = machine.hidden["guest"]
+    cloud.hypervisor.start(_spec(cloud, machine, nic))
+    try:
+        cloud.hypervisor.wait_until_provisioned(name, cloud_boot_seconds(machine))
+    except HypervisorError as error:
+        raise ArmError(
+            409,
+            "OSProvisioningTimedOut",
+            f"OS Provisioning for VM '{machine.id.name}' did not finish in the allotted time. The VM may still finish "
+            f"provisioning successfully. Please check provisioning state later. {error}",
+        ) from error
+
+
+def cloud_boot_seconds(machine: Resource) -> float:
+    """Give the seconds that a machine may take to provision."""
+    return float(machine.hidden.get("boot_seconds", BOOT_SECONDS))
+
+
+def _spec(cloud: Cloud, machine: Resource, nic: Resource) -> GuestSpec:
+    size = find_size(machine_size(machine))
+    return GuestSpec(
+        name=machine.hidden["guest"],
+        disks=tuple(Path(path) for path in disk_paths(cloud, machine)),
+        cpus=min(size.cpus, _MOST_CPUS),
+        memory_mib=max(_LEAST_MEMORY_MIB, min(int(size.memory_gb * 1024), _MOST_MEMORY_MIB)),
+        generation=machine.hidden["generation"],
+        network=guest_network(cloud, nic),
+        provisioning=_provisioning(machine),
+    )
+
+
+def machine_size(machine: Resource) -> str:
+    """Give the size of a virtual machine, or of an instance (whose size is its scale set's SKU)."""
+    profile = machine.properties.get("hardwareProfile") or {}
+    return str(profile.get("vmSize") or machine.body["sku"]["name"])
+
+
+def disk_paths(cloud: Cloud, machine: Resource) -> list[str]:
+    """Give the files of a machine's disks: the OS disk, then data disks by LUN."""
+    profile = machine.properties["storageProfile"]
+    data_disks = sorted(profile.get("dataDisks") or [], key=lambda disk: int(disk["lun"]))
+    paths = []
+    for disk in (profile["osDisk"], *data_disks):
+        found = cloud.store.find(disk["managedDisk"]["id"])
+        if found is None:
+            raise ArmError(404, "ResourceNotFound", f"The disk '{disk['managedDisk']['id']}' was not found.")
+        paths.append(found.hidden["path"])
+    return paths
+
+
+def _provisioning(machine: Resource) -> ProvisioningData | None:
+    profile = machine.properties.get("osProfile")
+    if not profile:
+        return None
+    linux = profile.get("linuxConfiguration") or {}
+    keys = (linux.get("ssh") or {}).get("publicKeys") or []
+    kept = machine.hidden.get("secrets", {})
+    return ProvisioningData(
+        instance_id=machine.hidden["guest"],
+        host_name=profile["computerName"],
+        username=profile["adminUsername"],
+        ssh_keys=tuple(key["keyData"].strip() for key in keys),
+        password=kept.get("adminPassword"),
+        custom_data=_decode(kept.get("customData")),
+        user_data=_decode(kept.get("userData")),
+    )
+
+
+def _decode(text: str | None) -> bytes | None:
+    return base64.b64decode(text) if text else None
+
+
+def power_of(cloud: Cloud, machine: Resource) -> str:
+    """Give a machine's power state: a guest that ended by itself is ``stopped``."""
+    power = str(machine.hidden.get("power", "deallocated"))
+    if power == "running" and not cloud.hypervisor.is_running(machine.hidden["guest"]):
+        return "stopped"
+    return power
+
+
+def set_power(cloud: Cloud, machine: Resource, power: str) -> None:
+    """Write a machine's power state."""
+    with cloud.store.lock:
+        if found := cloud.store.find(machine.id):
+            found.hidden["power"] = power
+            cloud.store.put(found)

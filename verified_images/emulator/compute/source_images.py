@@ -1,0 +1,30 @@
+"""What an image reference of a machine leads to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from verified_images.emulator.hypervisor import Generation
+
+
+@dataclass(frozen=True, slots=True)
+class SourceImage:
+    """An image to boot from. ``open_disk`` gives its disk and may take long: a Marketplace image is built then.
+
+    ``os_state`` is ``Generalized`` or ``Specialized``; ``exact_version`` is set for Marketplace images and
+    gallery versions; ``security_type`` is that of a gallery definition, empty when it has none.
+    """
+
+    open_disk: Callable[[], Path]
+    generation: Generation
+    size_gb: int
+    os_type: str = "Linux"
+    os_state: str = "Generalized"
+    architecture: str = "x64"
+    exact_version: str = ""
+    security_type: str = ""
