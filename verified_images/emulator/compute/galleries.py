@@ -84,16 +84,12 @@ class GalleryImages(Kind):
 def refuse_nested(cloud: Cloud, resource: Resource) -> None:
     """Refuse to delete a resource that has children."""
     if nested := [child.id for child in cloud.store.select(under=resource.id)]:
-        names = ", ".join(
-            f"{child.provider}/"
-            + "/".join(f"{kind}/{name}" for kind, name in zip(child.types, child.names, strict=True))
-            for child in nested[:5]
-        )
+        names = ", ".join(str(child).partition("/providers/")[2] for child in nested[:5])
         raise ArmError(
             409,
             "CannotDeleteResource",
-            f"Cannot delete resource while nested resources exist. Some existing nested resource IDs include: '{names}'. "
-            "Please delete all nested resources before deleting this resource.",
+            f"Cannot delete resource while nested resources exist. Some existing nested resource IDs include: "
+            f"'{names}'. Please delete all nested resources before deleting this resource.",
         )
 
 

@@ -188,8 +188,8 @@ def _check_agreement(source: Resource, definition: Resource, identifier: str) ->
         raise ArmError(
             400,
             "BadRequest",
-            f"The resource with id '{identifier}' has a different OS state ['{state}'] than the parent gallery image OS "
-            f"state ['{wanted_state}'].",
+            f"The resource with id '{identifier}' has a different OS state ['{state}'] than the parent gallery image "
+            f"OS state ['{wanted_state}'].",
         )
     generation = source.hidden.get("generation") or source.properties.get("hyperVGeneration", "V1")
     wanted = definition.properties["hyperVGeneration"]

@@ -35,7 +35,8 @@ def _check_base64(name: str, text: Any) -> None:  # noqa: ANN401 - any JSON valu
         label = "Custom data" if name == "customData" else "User data"
         raise invalid_parameter(
             name,
-            f"{label} in OSProfile must be in Base64 encoding and with a maximum length of {_MOST_CUSTOM_DATA} characters.",
+            f"{label} in OSProfile must be in Base64 encoding and with a maximum length of {_MOST_CUSTOM_DATA} "
+            "characters.",
         )
     if len(text) > _MOST_CUSTOM_DATA:
         raise invalid_parameter(name, f"{name} exceeds the maximum length of {_MOST_CUSTOM_DATA} characters.")
@@ -145,7 +146,8 @@ def fill_os_disk(disk: dict[str, Any], name: str, source: SourceImage, *, premiu
 
 def fill_data_disks(disks: list[dict[str, Any]] | None, name: str, *, premium: bool) -> list[dict[str, Any]]:
     """Give dataDisks with the defaults that Azure fills in, refusing two on one LUN."""
-    filled, luns = [], set[int]()
+    filled: list[dict[str, Any]] = []
+    luns: set[int] = set()
     for disk in disks or []:
         lun = disk.get("lun")
         if lun is None:

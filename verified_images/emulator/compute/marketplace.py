@@ -67,12 +67,7 @@ def find_platform_image(cloud: Cloud, reference: dict[str, Any]) -> SourceImage:
     for found in _matching(publisher=publisher, offer=offer, sku=sku):
         version = found.versions[-1] if wanted.lower() == "latest" else wanted
         if version in found.versions:
-            return SourceImage(
-                open_disk=lambda: cloud.hypervisor.marketplace_disk(found.urn, found.generation),
-                generation=found.generation,
-                size_gb=found.size_gb,
-                exact_version=version,
-            )
+            return _source(cloud, found, version)
     raise ArmError(
         404,
         "PlatformImageNotFound",
@@ -80,6 +75,15 @@ def find_platform_image(cloud: Cloud, reference: dict[str, Any]) -> SourceImage:
         "storage profile are correct. For more details about storage profile information, please refer to "
         "https://aka.ms/storageprofile",
         target="imageReference",
+    )
+
+
+def _source(cloud: Cloud, offer: Offer, version: str) -> SourceImage:
+    return SourceImage(
+        open_disk=lambda: cloud.hypervisor.marketplace_disk(offer.urn, offer.generation),
+        generation=offer.generation,
+        size_gb=offer.size_gb,
+        exact_version=version,
     )
 
 

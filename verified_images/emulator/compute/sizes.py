@@ -63,8 +63,8 @@ def find_size(name: str) -> Size:
             400,
             "InvalidParameter",
             f"The value {name} provided for the VM size is not valid. The valid sizes in the current region are: "
-            f"{','.join(known.name for known in SIZES.values())}. Find out more on the valid VM sizes in each region at "
-            "https://aka.ms/azure-regions.",
+            f"{','.join(known.name for known in SIZES.values())}. Find out more on the valid VM sizes in each region "
+            "at https://aka.ms/azure-regions.",
             target="vmSize",
         )
     return size

@@ -54,12 +54,13 @@ def check_quota(cloud: Cloud, location: str, size_name: str, count: int) -> None
         raise ArmError(
             409,
             "OperationNotAllowed",
-            "Operation could not be completed as it results in exceeding approved Total Regional Cores quota. Additional "
-            f"details - Deployment Model: Resource Manager, Location: {location}, Current Limit: {CORE_LIMIT}, Current "
-            f"Usage: {used}, Additional Required: {needed}, (Minimum) New Limit Required: {used + needed}. Setup Alerts "
-            "when Quota reaches threshold. Learn more at https://aka.ms/quotamonitoringalerting . Submit a request for "
-            "Quota increase at https://aka.ms/ProdportalCRP/ by specifying parameters listed in the 'Details' section "
-            "for deployment to succeed.",
+            "Operation could not be completed as it results in exceeding approved Total Regional Cores quota. "
+            f"Additional details - Deployment Model: Resource Manager, Location: {location}, Current Limit: "
+            f"{CORE_LIMIT}, Current Usage: {used}, Additional Required: {needed}, (Minimum) New Limit Required: "
+            f"{used + needed}. Setup Alerts when Quota reaches threshold. Learn more at "
+            "https://aka.ms/quotamonitoringalerting . Submit a request for Quota increase at "
+            "https://aka.ms/ProdportalCRP/ by specifying parameters listed in the 'Details' section for deployment "
+            "to succeed.",
         )
 
 
