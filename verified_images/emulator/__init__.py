@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from verified_images.emulator.announcement import RunningCloud, find_running
 from verified_images.emulator.local_cloud import (
     LocalCloud,
     Options,
@@ -11,4 +12,13 @@ from verified_images.emulator.local_cloud import (
 )
 from verified_images.emulator.timing import Timing
 
-__all__ = ["LocalCloud", "Options", "StateInUseError", "Timing", "default_cache", "default_state"]
+__all__ = [
+    "LocalCloud",
+    "Options",
+    "RunningCloud",
+    "StateInUseError",
+    "Timing",
+    "default_cache",
+    "default_state",
+    "find_running",
+]

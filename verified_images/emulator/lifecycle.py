@@ -80,6 +80,16 @@ class Kind:
         """Give the routes of actions and child collections that are particular to the type."""
         yield from ()
 
+    def first_answer(self, resource: Resource, existing: Resource | None) -> tuple[int, str]:
+        """Give status and provisioning state of the first answer to a write."""
+        del resource
+        return self.style.updated if existing else self.style.created
+
+    def is_synchronous(self, resource: Resource, existing: Resource | None) -> bool:
+        """Tell whether a write is done at once although those of the type are long-running."""
+        del resource, existing
+        return False
+
     # What all types share.
 
     def routes(self) -> Iterator[Route]:
@@ -129,7 +139,7 @@ class Kind:
             return self._write(cloud, request, self.complete(cloud, request, merged, existing), existing)
 
     def _write(self, cloud: Cloud, request: Request, resource: Resource, existing: Resource | None) -> Answer:
-        status, state = self.style.updated if existing else self.style.created
+        status, state = self.first_answer(resource, existing)
         resource.body = {
             "name": resource.id.name,
             "id": str(resource.id),
@@ -141,7 +151,7 @@ class Kind:
         resource.properties["provisioningState"] = state
         cloud.store.put(resource)
         first_answer = self.render(cloud, resource, request)
-        if self.style.track is None:
+        if self.style.track is None or self.is_synchronous(resource, existing):
             self._finish_write(cloud, resource.id)
             return Answer(status, self.render(cloud, self.find(cloud, resource.id), request))
         started = cloud.operations.start(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from verified_images.emulator import compute, identity, network, polling, resource_manager
 from verified_images.emulator.account import ensure_account
+from verified_images.emulator.announcement import announce, withdraw
 from verified_images.emulator.app import make_app
 from verified_images.emulator.certificates import ensure_certificates
 from verified_images.emulator.cloud import Cloud
@@ -57,6 +58,7 @@ class Options:
     """How a local Azure is run. ``cache`` keeps what several installations share: base images.
 
     ``progress`` is told, a line at a time, of work that takes long: a base image that is being built.
+    ``announced`` lets other processes of the user find it.
     """
 
     hypervisor: HypervisorName | Hypervisor = "qemu"
@@ -65,6 +67,7 @@ class Options:
     proxy_port: int = 0
     timing: Timing = field(default_factory=Timing)
     progress: Callable[[str], None] | None = None
+    announced: bool = False
 
 
 class LocalCloud:
@@ -109,6 +112,10 @@ class LocalCloud:
         undo.callback(server.close)
         server.start()
         self.endpoint = f"https://127.0.0.1:{server.port}"
+        withdraw(self.state)
+        if options.announced:
+            announce(self.state, self.endpoint, self.proxy)
+            undo.callback(withdraw, self.state)
 
     def close(self) -> None:
         """Stop serving, stop the machines, release the folder."""

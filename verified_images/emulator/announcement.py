@@ -1,0 +1,73 @@
+"""How a stand-alone local Azure is found by other processes of the same user."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from verified_images.emulator.account import ensure_account
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from verified_images.emulator.cloud import Account
+
+_FILE = "endpoint.json"
+
+
+@dataclass(frozen=True, slots=True)
+class RunningCloud:
+    """A local Azure that another process serves, with what a client needs to know of it."""
+
+    state: Path
+    endpoint: str
+    proxy: str
+    ca_bundle: Path
+    account: Account
+
+    def close(self) -> None:
+        """Leave it running: whoever serves it closes it."""
+
+
+def announce(state: Path, endpoint: str, proxy: str) -> None:
+    """Write where the local Azure of a folder is served."""
+    temporary = state / (_FILE + ".new")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+        json.dump({"endpoint": endpoint, "proxy": proxy}, stream)
+    temporary.replace(state / _FILE)
+
+
+def withdraw(state: Path) -> None:
+    """Take the announcement back."""
+    (state / _FILE).unlink(missing_ok=True)
+
+
+def find_running(state: Path) -> RunningCloud | None:
+    """Give the local Azure that is served stand-alone on a folder, or None when none is.
+
+    An announcement that a killed process left behind does not count: its lock is gone.
+    """
+    announcement = state / _FILE
+    if not announcement.exists() or not _is_locked(state):
+        return None
+    facts = json.loads(announcement.read_text())
+    return RunningCloud(
+        state,
+        facts["endpoint"],
+        facts["proxy"],
+        state / "ca" / "ca.pem",
+        ensure_account(state / "account.json"),
+    )
+
+
+def _is_locked(state: Path) -> bool:
+    with (state / "lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
