@@ -9,6 +9,7 @@ from verified_images.waiting import Deadline
 
 if TYPE_CHECKING:
     from verified_images.provisioners.context import ProvisionContext
+    from verified_images.templates.provisioners import Provisioner
 
 _TAIL_LINES = 20
 _TAIL_CHARACTERS = 4000
@@ -23,11 +24,16 @@ class AttemptError(Exception):
 
 
 class Attempt:
-    """One try: ``show`` takes its live output, ``deadline`` is None when it may take as long as it likes."""
+    """One try: ``show`` takes its live output, ``deadline`` is None when it may take as long as it likes.
 
-    def __init__(self, context: ProvisionContext, name: str, timeout: float | None) -> None:
+    ``tried`` says how often it was tried before.
+    """
+
+    def __init__(self, context: ProvisionContext, provisioner: Provisioner, tried: int = 0) -> None:
         self.context = context
-        self.deadline = Deadline(f"the end of {name}", timeout) if timeout is not None else None
+        self.tried = tried
+        limit = provisioner.timeout
+        self.deadline = None if limit is None else Deadline(f"the end of the {provisioner.kind} provisioner", limit)
         self._masked = context.masker.stream()
         self._lines: deque[str] = deque(maxlen=_TAIL_LINES)
         self._line = ""

@@ -34,17 +34,17 @@ def run_provisioners(provisioners: Sequence[Provisioner], context: ProvisionCont
 def _run(provisioner: Provisioner, context: ProvisionContext, count: int) -> None:
     name = f"provisioner {provisioner.index} ({provisioner.kind})"
     pause(provisioner.pause_before)
-    for tries_left in range(provisioner.max_retries, -1, -1):
+    for tried in range(provisioner.max_retries + 1):
         context.step(f"provisioner {provisioner.index} of {count}: {provisioner.kind}")
         started = Deadline(name, 0)
-        attempt = Attempt(context, name, provisioner.timeout)
+        attempt = Attempt(context, provisioner, tried)
         try:
             _dispatch(provisioner, attempt)
         except (AttemptError, MachineError, DeadlineError, OSError, ValueError) as error:
-            failure = _failure(provisioner, attempt, error, started.elapsed)
-            if not tries_left:
-                raise failure from error
-            context.step(f"{failure}; trying again, {tries_left} more time(s)")
+            if tried == provisioner.max_retries:
+                raise _failure(provisioner, attempt, error, started.elapsed) from error
+            left = provisioner.max_retries - tried
+            context.step(context.masker(f"{name} failed{_reason(error)}; trying again, up to {left} time(s)"))
         else:
             context.step(f"{name} done in {started.elapsed:.0f} s")
             return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,8 +34,9 @@ _RUN = """\
 vi_write() {{ {write}; }}
 for vi_d in {folders}; do
   vi_f=$vi_d/{name}
+  {before}
   (umask 077; set -C; vi_write >"$vi_f" && chmod {mode} "$vi_f") 2>/dev/null && [ -x "$vi_f" ] && break
-  rm -f -- "$vi_f" 2>/dev/null
+  {remove}
   vi_f=
 done
 [ -n "$vi_f" ] || {{ echo "no folder allows to make and execute a file:" {folders} >&2; exit {no_folder}; }}
@@ -46,6 +46,7 @@ trap 'exit 143' TERM
 {command}
 """
 _RUN_IT = '"$vi_f"'
+_REMOVE_IT = 'rm -f -- "$vi_f" 2>/dev/null'
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,8 @@ def run_scripts(provisioner: ShellProvisioner, attempt: Attempt) -> None:
         DeadlineError: the provisioner's time is up.
         OSError: a script cannot be read.
     """
-    for script in _scripts(provisioner, attempt.context.folder):
-        _run_script(provisioner, script, attempt)
+    for number, script in enumerate(_scripts(provisioner, attempt.context.folder), 1):
+        _run_script(provisioner, script, attempt, f"vi-{attempt.context.run.id}-{provisioner.index}-{number}")
     pause(provisioner.pause_after)
 
 
@@ -83,13 +84,12 @@ def _with_unix_lines(content: bytes) -> bytes:
     return content if b"\0" in content else content.replace(b"\r\n", b"\n")
 
 
-def _run_script(provisioner: ShellProvisioner, script: _Script, attempt: Attempt) -> None:
+def _run_script(provisioner: ShellProvisioner, script: _Script, attempt: Attempt, name: str) -> None:
     session = attempt.context.session
     before = session.boot_id() if provisioner.expect_disconnect else ""
-    name = f"vi-{secrets.token_hex(8)}"
     try:
         result = session.run(
-            _command(provisioner, script, name),
+            _command(provisioner, script, name, again=attempt.tried > 0),
             sudo=provisioner.sudo,
             env=_environment(provisioner, attempt),
             timeout=attempt.remaining,
@@ -125,12 +125,15 @@ def _judge(
         raise AttemptError(f" with exit code {result.exit_code} of {script.name!r}", result.exit_code)
 
 
-def _command(provisioner: ShellProvisioner, script: _Script, name: str) -> str:
+def _command(provisioner: ShellProvisioner, script: _Script, name: str, *, again: bool) -> str:
     own = provisioner.execute_command
     return _RUN.format(
         write=print_bytes(script.content),
         folders=_FOLDERS,
+        remove=_REMOVE_IT,
         name=name,
+        # A try that lost its connection could not remove its file.
+        before=_REMOVE_IT if again else ":",
         # Who runs it with an execute_command may be another user.
         mode="0700" if own is None else "0755",
         no_folder=_NO_FOLDER,

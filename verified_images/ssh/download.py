@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from verified_images.ssh.output import Collector
 
+_PIECE = 1 << 18
+
 _PROGRAM = """set -e
 from={source}
 [ -e "$from" ] || {{ echo "there is no $from" >&2; exit 1; }}
@@ -43,7 +45,7 @@ def unpack(pieces: Iterator[tuple[int, bytes]], collector: Collector, remote: st
     """
     source = _Source(pieces, collector)
     name = PurePosixPath(remote).name
-    with tarfile.open(fileobj=cast("IO[bytes]", source), mode="r|") as archive:
+    with tarfile.open(fileobj=cast("IO[bytes]", source), mode="r|", bufsize=_PIECE) as archive:
         first = archive.next()
         if first is not None and first.isdir():
             folder = Path(local) if remote.endswith("/") or not name else Path(local, name)

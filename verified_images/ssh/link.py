@@ -73,7 +73,7 @@ class Link:
     def lost(self, what: str) -> ConnectionLostError:
         """Return the error that says so, with the reason where one is known."""
         reason = self.transport.get_exception()
-        why = f": {reason}" if reason else ""
+        why = f": {reason}" if str(reason or "") else ""
         return ConnectionLostError(f"the SSH connection to {self.machine!r} broke: {what}{why}", machine=self.machine)
 
     def settles(self) -> bool:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Output = Callable[[str], None]
 """Receives live output: text of whole lines, without the secrets, in the order of arrival."""
 
+_FORGET_FROM = 1 << 20  # bytes
 _LONGEST_LINE = 64 * 1024  # characters after which a line is shown although it has not ended
 
 
@@ -44,17 +45,21 @@ class Kept:
 
     def __init__(self, limit: int | None) -> None:
         self._limit = limit
-        self._data = bytearray()
+        self._pieces: list[bytes] = []
+        self._size = 0
 
     def add(self, data: bytes) -> None:
         """Append ``data``; forget the oldest bytes when there are far too many."""
-        self._data += data
-        # Twice the limit, so that forgetting costs each byte one copy at most.
-        if self._limit is not None and len(self._data) > 2 * self._limit:
-            del self._data[: -self._limit or None]
+        self._pieces.append(data)
+        self._size += len(data)
+        # Not at every piece, so that forgetting costs each byte about one copy.
+        if self._limit is not None and self._size > 2 * self._limit + _FORGET_FROM:
+            self._pieces = [bytes(self)]
+            self._size = len(self._pieces[0])
 
     def __bytes__(self) -> bytes:
-        return bytes(self._data if self._limit is None else self._data[-self._limit or len(self._data) :])
+        data = b"".join(self._pieces)
+        return data if self._limit is None else data[max(0, len(data) - self._limit) :]
 
 
 class Collector:
