@@ -20,11 +20,13 @@ from verified_images.stages.capture import CapturedImage, capture
 from verified_images.stages.cleanup import CleanupReport, cleanup
 from verified_images.stages.context import BuildContext, open_context
 from verified_images.stages.deploy import deploy
+from verified_images.stages.evidence import read_serial_logs
 from verified_images.stages.preflight import BuildPlan, preflight
 from verified_images.stages.provision import Provisioned, provision
 from verified_images.stages.publish import PublishedImage, publish
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
     from verified_images.cloud.connection import CloudConnection
@@ -65,6 +67,10 @@ class Build:
     def publish(self, captured: CapturedImage, scale_set: ScaleSet, verdict: Verdict) -> PublishedImage:
         """Make the image visible at its target: ``verdict`` is that of all tests, machine and scale set."""
         return publish(self._context, captured, scale_set, verdict)
+
+    def read_serial_logs(self) -> Mapping[str, str]:
+        """Return what the build's machines have written to their serial consoles, by machine name."""
+        return read_serial_logs(self._context)
 
     def cleanup(self) -> CleanupReport:
         """Remove everything temporary, and ask Azure what is left.

@@ -59,7 +59,7 @@ class Script:
     times: int
 
 
-class ScriptedArm(HttpTransport):  # type: ignore[misc]  # the SDK exports it lazily
+class ScriptedArm(HttpTransport[Any, Any]):
     """The transport of a connection whose other end is a dictionary."""
 
     def __init__(self) -> None:
@@ -121,22 +121,21 @@ class ScriptedArm(HttpTransport):  # type: ignore[misc]  # the SDK exports it la
 
     def _stored(self, sent: Sent) -> Answer:
         key = sent.path.lower()
+        missing = {"error": {"code": "ResourceNotFound", "message": f"'{sent.path}' was not found."}}
         match sent.method:
             case "PUT" | "PATCH":
                 return Answer(200, self._keep(sent))
-            case "GET" if key in self.store:
-                return Answer(200, self.store[key])
             case "GET" if len(key.strip("/").split("/")) % 2:
                 inside = [item for name, item in self.store.items() if name.rpartition("/")[0] == key]
                 return Answer(200, {"value": inside})
+            case "GET":
+                return Answer(200, self.store[key]) if key in self.store else Answer(404, missing)
             case "HEAD":
                 return Answer(204 if key in self.store else 404)
             case "DELETE":
                 self.store = {name: item for name, item in self.store.items() if not name.startswith(key)}
                 return Answer(204)
-            case "POST":
-                return Answer(200, {})
-        return Answer(404, {"error": {"code": "ResourceNotFound", "message": f"'{sent.path}' was not found."}})
+        return Answer(200, {})
 
     def _keep(self, sent: Sent) -> dict[str, Any]:
         old = self.store.get(sent.path.lower(), {})
@@ -180,4 +179,5 @@ def _response(request: Any, answer: Answer) -> Any:  # noqa: ANN401 - the SDK's 
     response.raw = urllib3.HTTPResponse(
         io.BytesIO(content), headers, answer.status, preload_content=False, request_method=request.method
     )
-    return RestRequestsTransportResponse(request=request, internal_response=response)
+    answered: Any = RestRequestsTransportResponse(request=request, internal_response=response)  # type: ignore[no-untyped-call]
+    return answered

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from verified_images.naming import Run
     from verified_images.ssh.keys import RunKey
     from verified_images.ssh.session import Session
-    from verified_images.stages.machine import Guest
     from verified_images.stages.output import Output
     from verified_images.templates.model import Template
 
@@ -28,8 +27,7 @@ class BuildContext:
     """One build: what is to be built, where, with which key, and what has to be undone.
 
     ``place`` is the temporary resource group, ``key`` the build VM's key and ``smoke_key`` the instances'.
-    ``sessions`` and ``guests`` grow as machines come up; clean-up closes the one, a failure report reads the
-    serial logs of the other.
+    ``sessions`` grow as machines come up; clean-up closes them.
     """
 
     template: Template
@@ -42,7 +40,6 @@ class BuildContext:
     key: RunKey
     smoke_key: RunKey
     sessions: list[Session] = field(default_factory=list)
-    guests: list[Guest] = field(default_factory=list)
 
 
 def open_context(

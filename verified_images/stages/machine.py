@@ -78,7 +78,6 @@ def log_in(context: BuildContext, guest: Guest, door: Door, deadline: Deadline) 
         HostKeyError, UnreachableError, LoginError: it could not be had before the deadline.
         MachineError: cloud-init failed.
     """
-    context.guests.append(guest)
     host_keys = learn_host_keys(context, guest, deadline)
     session = Session.connect(
         Address(guest.name, door.host, door.port, door.username, host_keys),

@@ -54,6 +54,10 @@ class UndoStack:
             self._kept.append(resource_id)
         self.forget(resource_id)
 
+    def is_registered(self, resource_id: str) -> bool:
+        """Tell whether the resource may exist."""
+        return any(same_id(temporary.id, resource_id) for temporary in self.newest_first())
+
     def is_kept(self, resource_id: str) -> bool:
         """Tell whether the resource was published, or is a part of something that was."""
         return any(same_id(resource_id, kept) or is_inside(resource_id, kept) for kept in self._kept)
