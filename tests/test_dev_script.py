@@ -20,6 +20,7 @@ NOTE = '#!/bin/sh\nnote() { printf "%s\\n" "${0##*/} $*" >>"$MACHINE/calls"; }\n
 
 PYTHON = f"""{NOTE}
 case $* in
+    -V) echo Python 3.9.2 ;;
     '') [ ! -e "$MACHINE/python-is-old" ] && echo "$0" ;;
     -c*) [ ! -e "$MACHINE/python-is-old" ] ;;
     '-m venv .venv') note "$@" && mkdir -p .venv/bin && cp "$MACHINE/venv-python" .venv/bin/python ;;
@@ -45,7 +46,7 @@ APT_GET = f"""{NOTE}
 note "$@"
 case $* in
     *' install '*)
-        [ ! -e "$MACHINE/lists-are-old" ] || exit 100
+        [ ! -e "$MACHINE/lists-are-old" ] && [ ! -e "$MACHINE/packages-are-unknown" ] || exit 100
         cp "$MACHINE/python3" "$MACHINE/bin/python3"
         touch "$MACHINE/usr/share/OVMF/OVMF_CODE_4M.fd"
         cp "$MACHINE/bin/mmdebstrap" "$MACHINE/bin/qemu-img" ;;
@@ -248,6 +249,16 @@ class TestDebianPackages:
         assert machine.take_calls()[0].endswith("--no-install-recommends python3.11 python3.11-venv")
         assert result.returncode == 2
         assert "Python 3.11 or newer" in result.stderr
+
+    def test_that_bring_no_python_new_enough_are_not_the_whole_message(self, machine: Machine) -> None:
+        machine.set("python-is-old")
+        machine.set("packages-are-unknown")
+        shutil.copy(machine.folder / "python3", machine.folder / "usr/bin/python3")
+
+        result = machine.run("check")
+
+        assert result.returncode == 2
+        assert result.stderr.endswith("is needed, this machine has Python 3.9.2, and apt-get brings no other\n")
 
     def test_lists_are_refreshed_when_they_are_too_old(self, machine: Machine) -> None:
         machine.remove_command("qemu-img")
