@@ -49,7 +49,8 @@ case $* in
         [ ! -e "$MACHINE/lists-are-old" ] && [ ! -e "$MACHINE/packages-are-unknown" ] || exit 100
         cp "$MACHINE/python3" "$MACHINE/bin/python3"
         touch "$MACHINE/usr/share/OVMF/OVMF_CODE_4M.fd"
-        cp "$MACHINE/bin/mmdebstrap" "$MACHINE/bin/qemu-img" ;;
+        cp "$MACHINE/bin/mmdebstrap" "$MACHINE/bin/qemu-img"
+        cp "$MACHINE/bin/mmdebstrap" "$MACHINE/bin/sshd" ;;
     *update) rm -f "$MACHINE/lists-are-old" ;;
 esac
 """
@@ -113,7 +114,7 @@ def machine(tmp_path: Path) -> Machine:
         shutil.copy(REPOSITORY / name, machine.project / name)
     script = (REPOSITORY / "dev").read_text()
     probed_files = re.findall(r"(?m)^[\w-]+ +(/\S+)$", script)
-    for file in (*probed_files, "/usr/bin/python3"):
+    for file in (*probed_files, "/usr/bin/python3", "/usr/local/sbin:/usr/sbin:/sbin", "/run/systemd/system"):
         script = script.replace(file, f"{tmp_path}{file}")
         (tmp_path / file[1:]).parent.mkdir(parents=True, exist_ok=True)
     for file in probed_files:
@@ -133,6 +134,7 @@ def machine(tmp_path: Path) -> Machine:
         (tmp_path / path).chmod(0o755)
     machine.add_command("python3", PYTHON)
     machine.add_command("apt-get", APT_GET)
+    machine.add_command("systemctl", f'{NOTE}note "$@"\n')
     machine.add_command("id", '#!/bin/sh\necho "$FAKE_UID"\n')
     return machine
 
@@ -300,6 +302,18 @@ class TestDebianPackages:
         assert result.returncode == 2
         assert "neither Debian nor Ubuntu" in result.stderr
         assert result.stderr.endswith(": qemu-utils\n")
+
+    def test_bring_an_ssh_server_without_its_service(self, machine: Machine) -> None:
+        (machine.folder / "run/systemd/system").mkdir()
+        machine.remove_command("sshd")
+
+        machine.run("test")
+
+        mask, install, disable, unmask = machine.take_calls()[:4]
+        assert mask == "systemctl mask --runtime ssh.service ssh.socket"
+        assert install.endswith(" install --no-install-recommends openssh-server")
+        assert disable == "systemctl disable ssh.service ssh.socket"
+        assert unmask == "systemctl unmask --runtime ssh.service ssh.socket"
 
     def test_of_the_local_cloud_are_not_needed_for_the_checks(self, machine: Machine) -> None:
         machine.remove_command("qemu-img")
