@@ -1,0 +1,140 @@
+"""Where a session's builds happen: Azure, or the local cloud, which is started when the first build needs it."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_plugin.options import Settings
+    from verified_images.cloud.connection import CloudConnection
+    from verified_images.journal import Journal
+    from verified_images.naming import Run
+    from verified_images.pipeline import Build
+    from verified_images.stages.output import Output
+    from verified_images.templates.model import Template
+
+
+class OpenBuild(Protocol):
+    """A build that has begun."""
+
+    @property
+    def build(self) -> Build:
+        """The build; the caller cleans it up."""
+
+    def planned(self) -> tuple[str, ...]:
+        """Give the ARM ids of what was created, or was about to be, and is not known to be gone."""
+
+    def close(self) -> None:
+        """Let go of the build after its clean-up."""
+
+
+class Cloud(Protocol):
+    """Where builds happen."""
+
+    @property
+    def name(self) -> str:
+        """What reports call it: azure or local."""
+
+    def open_build(self, template: Template, run: Run, output: Output) -> OpenBuild:
+        """Begin the build of a template; nothing is created yet."""
+
+    def close(self) -> None:
+        """Let go of everything; builds have been cleaned up before."""
+
+
+cloud_key = pytest.StashKey[Cloud]()
+"""The session's cloud; what is there already is not replaced, which is how tests bring one of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournaledBuild:
+    """A build with its journal."""
+
+    build: Build
+    journal: Journal
+
+    def planned(self) -> tuple[str, ...]:
+        """Give the ARM ids that the journal has and that are not known to be gone."""
+        return tuple(entry.resource_id for entry in self.journal.left())
+
+    def close(self) -> None:
+        """Close the journal, which vanishes if nothing is left."""
+        self.journal.close()
+
+
+class ConnectedCloud:
+    """Azure itself or a local cloud, behind one connection that is opened when the first build needs it.
+
+    ``connect`` opens it and registers in the ExitStack what is to be closed; ``prepare`` is called before each
+    build with the connection, to make what a build takes for granted.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        connect: Callable[[ExitStack, Output], CloudConnection],
+        prepare: Callable[[CloudConnection, Template, Output], None] | None = None,
+    ) -> None:
+        self.name = name
+        self._connect = connect
+        self._prepare = prepare
+        self._undo = ExitStack()
+        self._lock = threading.Lock()
+        self._connection: CloudConnection | None = None
+
+    def open_build(self, template: Template, run: Run, output: Output) -> JournaledBuild:
+        """Begin the build of a template, with a journal of what it creates."""
+        from verified_images.journal import Journal, Target, journal_folder  # noqa: PLC0415 - only runs with specs
+        from verified_images.pipeline import Build  # noqa: PLC0415 - imports the Azure SDK
+
+        connection = self._connected(output)
+        if self._prepare is not None:
+            self._prepare(connection, template, output)
+        target = Target(connection.name, connection.subscription_id, connection.endpoint)
+        journal = Journal.open(run, journal_folder(), target=target)
+        return JournaledBuild(Build(template, connection, run, journal=journal, output=output), journal)
+
+    def close(self) -> None:
+        """Close the connection, and the local cloud if this session started it."""
+        self._undo.close()
+
+    def _connected(self, output: Output) -> CloudConnection:
+        with self._lock:
+            if self._connection is None:
+                self._connection = self._connect(self._undo, output)
+            return self._connection
+
+
+def open_cloud(config: pytest.Config, settings: Settings) -> Cloud:
+    """Give the cloud that the options name; it is connected to when the first build needs it."""
+    if settings.cloud == "azure":
+        return ConnectedCloud("azure", lambda undo, _: _connect_azure(settings, undo))
+    return ConnectedCloud("local", lambda undo, output: _connect_local(config, settings, undo, output), _create_targets)
+
+
+def _connect_azure(settings: Settings, undo: ExitStack) -> CloudConnection:
+    from verified_images.cloud.connection import connect_azure  # noqa: PLC0415 - only runs that build on Azure
+
+    settings.require_subscription()
+    connection = connect_azure(settings.subscription or "", cloud=settings.azure_environment)
+    undo.callback(connection.close)
+    return connection
+
+
+def _connect_local(config: pytest.Config, settings: Settings, undo: ExitStack, output: Output) -> CloudConnection:
+    from pytest_plugin.local_azure import connect  # noqa: PLC0415 - only runs that build on it
+
+    return connect(config, settings, undo, output)
+
+
+def _create_targets(connection: CloudConnection, template: Template, output: Output) -> None:
+    from pytest_plugin.local_targets import create_targets  # noqa: PLC0415 - imports the Azure SDK
+
+    create_targets(connection, template, output)

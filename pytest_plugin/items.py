@@ -1,0 +1,64 @@
+"""The template file as a test file: its items are the stages of the build."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_plugin.failures import shortened, skipped, wants_traceback
+from pytest_plugin.schedule import stage_key
+from pytest_plugin.session import session_key
+from pytest_plugin.specs import spec_of
+from pytest_plugin.stages import BUILD_STAGES, Stage
+from verified_images.errors import GateClosedError, VerifiedImagesError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from os import PathLike
+
+    from pytest_plugin.run import SpecRun
+
+
+class TemplateFile(pytest.File):
+    """A spec's template."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """Give one item a stage.
+
+        Raises:
+            CollectError: something is wrong with the template; the text names file and line.
+        """
+        spec = spec_of(self)
+        if spec is not None and spec.error is not None:
+            raise self.CollectError(str(spec.error)) from spec.error
+        for stage in BUILD_STAGES:
+            item = StageItem.from_parent(self, name=stage.value)
+            item.stash[stage_key] = stage
+            yield item
+
+
+class StageItem(pytest.Item):
+    """One stage of a spec's build."""
+
+    @property
+    def _run(self) -> SpecRun:
+        return self.config.stash[session_key].runs[spec_of(self)]  # type: ignore[index]
+
+    def runtest(self) -> None:
+        """Do the stage, or skip it if something closed its gate."""
+        __tracebackhide__ = True
+        try:
+            self._run.perform(Stage(self.name))
+        except GateClosedError as closed:
+            raise skipped(closed) from closed
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:  # noqa: ANN401 - pytest's types of these are private
+        """Say in one sentence what failed and why; with -vv or --full-trace, where as well."""
+        if isinstance(excinfo.value, VerifiedImagesError) and not wants_traceback(self.config):
+            excinfo = pytest.ExceptionInfo.from_exception(shortened(self._run, excinfo.value))
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[PathLike[str] | str, int | None, str]:
+        """Give the stage's place in reports."""
+        return self.path, 0, self.name

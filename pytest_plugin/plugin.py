@@ -1,0 +1,60 @@
+"""The entry point: each hook calls the module that knows.
+
+A session without specs gets the options and one look into each folder; everything else is registered when the
+first spec is found.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_plugin.options import add_options, read_settings, settings_key
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+MARKER = "stage(name, ...): when a test of a spec runs: machine, image or scale_set; once in each that is named"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    add_options(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the hooks that users can implement."""
+    from pytest_plugin import hookspecs  # noqa: PLC0415 - plugins are imported in every pytest run
+
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+# After pytest-xdist, which decides in the same hook whether the session is distributed.
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the options."""
+    config.stash[settings_key] = read_settings(config)
+    config.addinivalue_line("markers", MARKER)
+    if config.pluginmanager.has_plugin("dsession"):
+        from pytest_plugin.distribution import distribute  # noqa: PLC0415 - only runs with xdist pay for it
+
+        distribute(config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_directory(
+    path: Path,
+) -> Generator[None, pytest.Collector | None, pytest.Collector | None]:
+    """Look whether the folder is a spec."""
+    node = yield
+    if isinstance(node, pytest.Directory):
+        from pytest_plugin.specs import find_template_file  # noqa: PLC0415 - only runs that collect pay for it
+
+        file = find_template_file(path)
+        if file is not None:
+            from pytest_plugin.activation import add_spec  # noqa: PLC0415 - only runs with specs pay for it
+
+            add_spec(file, node)
+    return node

@@ -1,0 +1,113 @@
+"""What a build tells while it works: kept for the failing case, and shown live where that was asked for."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
+SECONDS_BETWEEN_PLAIN_LINES = 5.0
+
+
+class Live(Protocol):
+    """Where progress is shown while the build works."""
+
+    def step(self, source: str, message: str) -> None:
+        """Show one line about what is being done; ``source`` names the spec."""
+
+    def text(self, source: str, line: str) -> None:
+        """Show one line of a command's output."""
+
+
+class Progress:
+    """The progress of one spec's build; thread-safe. Gives the build its ``Output``."""
+
+    def __init__(self, source: str, live: Live) -> None:
+        self._source = source
+        self._live = live
+        self._lock = threading.RLock()
+        self._kept: list[str] = []
+        self._unfinished = ""
+
+    def step(self, message: str) -> None:
+        """Take one line about what is being done."""
+        with self._lock:
+            self._finish_line()
+            self._kept.append(f"{message}\n")
+            self._live.step(self._source, message)
+
+    def text(self, chunk: str) -> None:
+        """Take a piece of a command's output."""
+        with self._lock:
+            *lines, self._unfinished = (self._unfinished + chunk).split("\n")
+            for line in lines:
+                self._take_line(line)
+
+    def begin(self) -> None:
+        """Forget what was kept: another stage begins."""
+        with self._lock:
+            self._kept.clear()
+            self._unfinished = ""
+
+    def kept(self) -> str:
+        """Give everything that was told since the stage began."""
+        with self._lock:
+            self._finish_line()
+            return "".join(self._kept)
+
+    def _finish_line(self) -> None:
+        if self._unfinished:
+            line, self._unfinished = self._unfinished, ""
+            self._take_line(line)
+
+    def _take_line(self, line: str) -> None:
+        # A progress bar overwrites its line: the last state of it is what a terminal would show.
+        line = line.rstrip("\r").rpartition("\r")[2]
+        self._kept.append(f"{line}\n")
+        self._live.text(self._source, line)
+
+
+class TerminalLive:
+    """Shows progress in pytest's terminal: steps with -v or -s, commands' output as well with -s or -vv.
+
+    Where nobody watches (no terminal), only one step every few seconds.
+    """
+
+    def __init__(self, config: pytest.Config, clock: Callable[[], float] = time.monotonic) -> None:
+        self._reporter: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
+        self._capture = config.pluginmanager.get_plugin("capturemanager")
+        self._clock = clock
+        self._last = float("-inf")
+        uncaptured = config.getoption("capture") == "no"
+        verbosity = config.get_verbosity()
+        self._watched = self._reporter is not None and bool(self._reporter.isatty)
+        self._shows_steps = uncaptured or verbosity > 0
+        self._shows_text = self._watched and (uncaptured or verbosity > 1)
+
+    def step(self, source: str, message: str) -> None:
+        """Show a step, unless nobody watches and one was shown a moment ago."""
+        if self._shows_steps and (self._watched or self._clock() - self._last >= SECONDS_BETWEEN_PLAIN_LINES):
+            self._last = self._clock()
+            self._write(f"    [{source}] {message}")
+
+    def text(self, source: str, line: str) -> None:
+        """Show a line of a command's output."""
+        if self._shows_text:
+            self._write(f"    [{source}] | {line}")
+
+    def _write(self, line: str) -> None:
+        if self._capture is None:
+            self._write_now(line)
+            return
+        with self._capture.global_and_fixture_disabled():
+            self._write_now(line)
+
+    def _write_now(self, line: str) -> None:
+        if self._reporter is not None:
+            self._reporter.ensure_newline()
+            self._reporter.write_line(line)

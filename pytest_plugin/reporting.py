@@ -1,0 +1,71 @@
+"""What the reports of a spec's items carry: the header, the facts of the build, and what a failed stage told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_plugin.run import there
+from verified_images.errors import GateClosedError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from pytest_plugin.run import SpecRun
+    from pytest_plugin.session import SpecSession
+
+FACTS = ("spec", "cloud", "location", "run_id", "source_image_version", "image_id")
+
+
+def facts_of(run: SpecRun) -> dict[str, str]:
+    """Give what is known of a build so far."""
+    facts = {
+        "spec": run.spec.name,
+        "cloud": run.cloud.name,
+        "location": run.spec.template.builder.location,
+        "run_id": run.run.id,
+    }
+    if run.plan is not None:
+        facts["source_image_version"] = run.plan.source.version
+    if run.captured is not None:
+        facts["image_id"] = run.published.ids[0] if run.published else run.captured.id
+    return facts
+
+
+class Reporter:
+    """Tells of the builds of one session."""
+
+    def __init__(self, session: SpecSession) -> None:
+        self._session = session
+
+    def pytest_report_collectionfinish(self, config: pytest.Config) -> list[str]:
+        """Name the cloud, and where each spec is built under which run id."""
+        settings = self._session.settings
+        if config.get_verbosity() < 0 or not self._session.runs:
+            return []
+        where = f"subscription {settings.subscription}" if settings.cloud == "azure" else str(settings.state)
+        lines = [f"verified-images: {settings.cloud} cloud, {where}"]
+        for spec, run in self._session.runs.items():
+            run_id = "" if config.getoption("collectonly") else f", run {run.run.id}"
+            lines.append(f"  {spec.name}: {spec.template.builder.location}{run_id}")
+        return lines
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Put the facts of the build on the report, and what a failed stage told."""
+        run = self._session.run_of(item)
+        if run is None:
+            return (yield)
+        others = [(name, value) for name, value in item.user_properties if name not in FACTS]
+        item.user_properties[:] = [*facts_of(run).items(), *others]
+        if call.excinfo is not None and call.when is not None:
+            for title, text in run.take_evidence():
+                item.add_report_section(call.when, title, text)
+        report = yield
+        if call.excinfo is not None and isinstance(call.excinfo.value.__cause__, GateClosedError):
+            path, line, _ = item.reportinfo()
+            report.longrepr = (str(path), there(line) + 1, f"Skipped: {call.excinfo.value}")
+        return report

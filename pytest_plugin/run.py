@@ -1,0 +1,232 @@
+"""One spec's build in a session: each stage is done once, when its item comes or when a test needs it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from pytest_plugin.stages import BUILD_STAGES, Stage
+from pytest_plugin.templates import explain, read_template
+from verified_images.errors import GateClosedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pluggy
+    from testinfra.host import Host
+
+    from pytest_plugin.cloud import Cloud, OpenBuild
+    from pytest_plugin.gate import Gate
+    from pytest_plugin.progress import Progress
+    from pytest_plugin.specs import Spec
+    from verified_images.naming import Run
+    from verified_images.pipeline import Build
+    from verified_images.stages.capture import CapturedImage
+    from verified_images.stages.machine import Machine
+    from verified_images.stages.preflight import BuildPlan
+    from verified_images.stages.provision import Provisioned
+    from verified_images.stages.publish import PublishedImage
+    from verified_images.stages.scale_set import ScaleSet
+    from verified_images.templates.model import Template
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class StageResult:
+    """How a stage ended: ``reason`` says why it was not done, ``error`` is what went wrong, if something did."""
+
+    seconds: float = 0.0
+    reason: str = ""
+    error: BaseException | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether the stage did what it is for."""
+        return not self.reason
+
+
+class SpecRun:
+    """The build of one spec, and what each stage gave; ``left`` and ``trouble`` tell of a clean-up that failed.
+
+    A stage that failed is not tried again: who needs it afterwards gets a GateClosedError that names the cause.
+    """
+
+    def __init__(self, spec: Spec, run: Run, cloud: Cloud, gate: Gate, progress: Progress) -> None:
+        self.spec = spec
+        self.run = run
+        self.cloud = cloud
+        self.gate = gate
+        self.results: dict[Stage, StageResult] = {}
+        self.left: tuple[str, ...] = ()
+        self.trouble = ""
+        self.plan: BuildPlan | None = None
+        self.provisioned: Provisioned | None = None
+        self.captured: CapturedImage | None = None
+        self.deployed: ScaleSet | None = None
+        self.published: PublishedImage | None = None
+        self._template: Template | None = None
+        self._opened: OpenBuild | None = None
+        self._progress = progress
+        self._hosts: dict[str, Host] = {}
+        self._evidence: list[tuple[str, str]] = []
+        self._actions: dict[Stage, Callable[[], None]] = {
+            Stage.PREFLIGHT: self._preflight,
+            Stage.PROVISION: self._provision,
+            Stage.CAPTURE: self._capture,
+            Stage.DEPLOY: self._deploy,
+            Stage.PUBLISH: self._publish,
+            Stage.CLEANUP: self.clean_up,
+        }
+
+    def perform(self, stage: Stage) -> None:
+        """Do the stage on behalf of its item.
+
+        Raises:
+            GateClosedError: something closed the gate of the stage or of one before it; the error names it.
+            VerifiedImagesError: the stage, or one before it that had to be done first, failed.
+        """
+        if stage in (Stage.PUBLISH, Stage.CLEANUP):
+            self._attempt(stage)
+        else:
+            self.ensure(stage)
+
+    def ensure(self, stage: Stage) -> None:
+        """Do whatever has not been done up to and including ``stage``, one of those before publish.
+
+        Raises:
+            GateClosedError: something closed the gate of the stage or of one before it; the error names it.
+            VerifiedImagesError: the stage, or one before it that had to be done first, failed.
+        """
+        for needed in BUILD_STAGES[: BUILD_STAGES.index(stage) + 1]:
+            result = self.results.get(needed)
+            if result is None:
+                self._attempt(needed)
+            elif not result.done:
+                raise GateClosedError(stage, (result.reason,))
+
+    @property
+    def template(self) -> Template:
+        """The template as it is for this very run."""
+        if self._template is None:
+            self._template = read_template(self.spec.file, self.spec.settings, self.run)
+        return self._template
+
+    @property
+    def needs_cleanup(self) -> bool:
+        """Whether something may have been created that no clean-up has come to its end for."""
+        return self._opened is not None
+
+    def clean_up(self) -> None:
+        """Remove everything temporary, if anything was begun.
+
+        Raises:
+            CleanupError: something is still there.
+        """
+        if self._opened is None:
+            return
+        try:
+            self._opened.build.cleanup()
+        except Exception as error:
+            self.left = getattr(error, "left", ()) or self._opened.planned()
+            self.trouble = explain(error)
+            self._close()
+            raise
+        self._close()
+
+    def give_up(self) -> None:
+        """Name what is there instead of cleaning up."""
+        if self._opened is not None:
+            self.left = self._opened.planned()
+            self._close()
+
+    def host_of(self, machine: Machine) -> Host:
+        """Give the testinfra host of a machine, the same one each time."""
+        from pytest_plugin.testinfra_backend import connect_host  # noqa: PLC0415 - only runs that test a machine
+
+        host = self._hosts.get(machine.id)
+        if host is None:
+            host = self._hosts[machine.id] = connect_host(machine)
+        return host
+
+    def take_evidence(self) -> list[tuple[str, str]]:
+        """Give, once, what was told while a stage failed: pairs of a title and a text."""
+        evidence, self._evidence = self._evidence, []
+        return evidence
+
+    def failed_stage(self, error: BaseException) -> Stage | None:
+        """Tell which stage ended with this very error."""
+        return next((stage for stage, result in self.results.items() if result.error is error), None)
+
+    def _attempt(self, stage: Stage) -> None:
+        """Do one stage and remember how it ended."""
+        self._progress.begin()
+        started = time.monotonic()
+        try:
+            self._actions[stage]()
+        except GateClosedError as closed:
+            self.results[stage] = StageResult(reason="; ".join(closed.reasons))
+            raise
+        except BaseException as error:
+            self.results[stage] = StageResult(time.monotonic() - started, _reason(stage, error), error)
+            self._evidence = [(f"stdout of {stage}", self._progress.kept()), *self._read_serial_logs()]
+            raise
+        self.results[stage] = StageResult(time.monotonic() - started)
+
+    def _read_serial_logs(self) -> list[tuple[str, str]]:
+        return []
+
+    def _preflight(self) -> None:
+        self._opened = self.cloud.open_build(self.template, self.run, self._progress)
+        self.plan = self._opened.build.preflight()
+
+    def _provision(self) -> None:
+        self.provisioned = self._build.provision(there(self.plan))
+        machine = self.provisioned.machine
+        self._hook.pytest_verified_images_machine_ready(vm=machine, host=self.host_of(machine))
+
+    def _capture(self) -> None:
+        verdict = self.gate.machine_verdict()
+        verdict.open_gate(Stage.CAPTURE)
+        self.captured = self._build.capture(there(self.provisioned), verdict)
+        self._hook.pytest_verified_images_image_captured(image=self.captured)
+
+    def _deploy(self) -> None:
+        self.deployed = self._build.deploy(there(self.captured))
+        self._hook.pytest_verified_images_scale_set_ready(scale_set=self.deployed)
+
+    def _publish(self) -> None:
+        verdict = self.gate.verdict()
+        verdict.open_gate(Stage.PUBLISH)
+        self.ensure(Stage.DEPLOY)
+        self.published = self._build.publish(there(self.captured), there(self.deployed), verdict)
+        self._hook.pytest_verified_images_published(image=self.published)
+
+    @property
+    def _build(self) -> Build:
+        return there(self._opened).build
+
+    @property
+    def _hook(self) -> pluggy.HookRelay:
+        # Through the spec's folder, so that only hooks of its own conftest.py and those above it are called.
+        return self.spec.node.ihook
+
+    def _close(self) -> None:
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.close()
+
+
+def _reason(stage: Stage, error: BaseException) -> str:
+    """Say in one line why a stage was not done."""
+    if isinstance(error, KeyboardInterrupt):
+        return f"{stage} was interrupted"
+    return f"{stage} failed: {explain(error).splitlines()[0]}"
+
+
+def there(value: T | None) -> T:
+    """Give what an earlier stage left; it is there since that stage was done."""
+    if value is None:
+        raise AssertionError("a stage was reached before the one that it builds on")
+    return value

@@ -1,0 +1,127 @@
+"""The session: owns the builds of all specs, tells them how tests ended, and cleans up whatever happens."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_plugin.cloud import cloud_key, open_cloud
+from pytest_plugin.gate import Gate, Outcomes
+from pytest_plugin.progress import Progress, TerminalLive
+from pytest_plugin.run import SpecRun
+from pytest_plugin.specs import spec_of
+from pytest_plugin.summary import Summary, fail_session, summarize
+from pytest_plugin.templates import explain
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+    from types import FrameType
+
+    from pytest_plugin.inventory import Inventory
+    from pytest_plugin.options import Settings
+    from pytest_plugin.specs import Spec
+
+WORKER_OUTPUT = "verified_images_summaries"
+"""The key under which an xdist worker sends what became of its specs."""
+
+session_key = pytest.StashKey["SpecSession"]()
+
+
+class SpecSession:
+    """Everything of one pytest session that builds images; there is none in a session without specs."""
+
+    def __init__(self, config: pytest.Config, settings: Settings, inventory: Inventory) -> None:
+        self.config = config
+        self.settings = settings
+        self.outcomes = Outcomes()
+        self.runs: dict[Spec, SpecRun] = {}
+        self._inventory = inventory
+        self._previous_handler: object = None
+
+    def run_of(self, node: pytest.Item | pytest.Collector) -> SpecRun | None:
+        """Give the build of the spec that a node belongs to; None for one outside specs."""
+        spec = spec_of(node)
+        return None if spec is None else self.runs.get(spec)
+
+    def summaries(self) -> list[Summary]:
+        """Say what became of each spec that something of was run."""
+        return [summarize(run) for run in self.runs.values() if run.gate.was_tried or run.results]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Prepare a build for each spec that something was selected of; nothing is created."""
+        selected: dict[Spec, list[pytest.Item]] = {}
+        for item in session.items:
+            spec = spec_of(item)
+            if spec is not None and spec.error is None:
+                selected.setdefault(spec, []).append(item)
+        for spec, items in selected.items():
+            self.runs[spec] = self._prepare(spec, items)
+
+    def _prepare(self, spec: Spec, items: list[pytest.Item]) -> SpecRun:
+        from verified_images.naming import new_run  # noqa: PLC0415 - only runs with specs
+
+        if cloud_key not in self.config.stash:
+            self.config.stash[cloud_key] = open_cloud(self.config, self.settings)
+        gate = Gate(
+            self.outcomes,
+            items,
+            self._inventory.left_out(spec, items),
+            None if self.settings.publish else "--vi-no-publish was given",
+            allow_skips=self.settings.allow_skips,
+        )
+        return SpecRun(
+            spec=spec,
+            run=new_run(spec.name),
+            cloud=self.config.stash[cloud_key],
+            gate=gate,
+            progress=Progress(spec.name, TerminalLive(self.config)),
+        )
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Tell the gates how an item ended."""
+        self.outcomes.record(report)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Let SIGTERM, which CI systems send first, end the session as Ctrl-C does: with its clean-up."""
+        if not session.config.getoption("collectonly") and threading.current_thread() is threading.main_thread():
+            self._previous_handler = signal.signal(signal.SIGTERM, _interrupt)
+        return (yield)
+
+    # Last, so that fixtures which use a machine are torn down before the machine is.
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Clean up what no cleanup item has, and let the exit code tell of what is left."""
+        try:
+            self._clean_up(run for run in self.runs.values() if run.needs_cleanup)
+        finally:
+            if cloud_key in self.config.stash:
+                self.config.stash[cloud_key].close()
+            if self._previous_handler is not None:
+                signal.signal(signal.SIGTERM, self._previous_handler)  # type: ignore[arg-type]
+        if any(run.left or run.trouble for run in self.runs.values()):
+            fail_session(session)
+        if hasattr(self.config, "workeroutput"):
+            self.config.workeroutput[WORKER_OUTPUT] = [summary.as_plain() for summary in self.summaries()]
+
+    def _clean_up(self, runs: Iterable[SpecRun]) -> None:
+        interrupted = False
+        for run in runs:
+            if interrupted:
+                run.give_up()
+                continue
+            try:
+                run.clean_up()
+            except KeyboardInterrupt:
+                interrupted = True
+                run.give_up()
+            except Exception as error:  # noqa: BLE001 - the other specs are to be cleaned up all the same
+                run.trouble = explain(error)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt("terminated")

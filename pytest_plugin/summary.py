@@ -1,0 +1,113 @@
+"""What became of each spec: the summary at the end of a session."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_plugin.stages import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+    from pytest_plugin.run import SpecRun
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What became of a spec, in plain values that an xdist worker can send.
+
+    ``published`` holds ARM ids; where there are none, ``reason`` says why. ``left`` names what is still
+    there, and ``trouble`` says what went wrong when it was to be removed.
+    """
+
+    spec: str
+    run_id: str
+    published: Sequence[str] = ()
+    version: str | None = None
+    regions: Sequence[str] = ()
+    seconds: float = 0.0
+    reason: str = ""
+    left: Sequence[str] = ()
+    trouble: str = ""
+
+    def as_plain(self) -> dict[str, object]:
+        """Give the values as an xdist worker can send them."""
+        return asdict(self)
+
+
+def summarize(run: SpecRun) -> Summary:
+    """Say what became of a spec."""
+    image = run.published
+    if image is None:
+        return Summary(run.spec.name, run.run.id, reason=why_unpublished(run), left=run.left, trouble=run.trouble)
+    return Summary(
+        spec=run.spec.name,
+        run_id=run.run.id,
+        published=image.ids,
+        version=image.version,
+        regions=image.regions,
+        seconds=sum(result.seconds for result in run.results.values()),
+        left=run.left,
+        trouble=run.trouble,
+    )
+
+
+def why_unpublished(run: SpecRun) -> str:
+    """Give the first thing that kept the image from being published."""
+    ended = [result.reason for stage, result in run.results.items() if stage is not Stage.CLEANUP and result.reason]
+    return ended[0] if ended else "; ".join(run.gate.verdict().reasons) or "publish did not run"
+
+
+class SummaryWriter:
+    """Writes what became of each spec at the end of the session; ``gather`` gives it."""
+
+    def __init__(self, gather: Callable[[], Sequence[Summary]]) -> None:
+        self._gather = gather
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Name per spec the image that was published, or why none was, and what is left behind."""
+        summaries = self._gather()
+        if not summaries or terminalreporter.config.getoption("collectonly"):
+            return
+        terminalreporter.write_sep("=", "images")
+        for summary in summaries:
+            for line in describe(summary):
+                terminalreporter.write_line(line)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(
+        self, session: pytest.Session, exitstatus: int | pytest.ExitCode
+    ) -> Generator[None, object, object]:
+        """Write the summary also after an internal error, when pytest writes none."""
+        result = yield
+        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        if exitstatus == pytest.ExitCode.INTERNAL_ERROR and reporter is not None:
+            self.pytest_terminal_summary(reporter)
+        return result
+
+
+def describe(summary: Summary) -> list[str]:
+    """Give the lines of the summary for one spec."""
+    if summary.published:
+        version = f", version {summary.version}" if summary.version else ""
+        where = f" in {', '.join(summary.regions)}" if summary.regions else ""
+        lines = [
+            f"{summary.spec}: published {image}{version}{where}, {summary.seconds:.0f} s" for image in summary.published
+        ]
+    else:
+        lines = [f"{summary.spec}: not published: {summary.reason}"]
+    if summary.trouble:
+        lines.append(f"{summary.spec}: {summary.trouble}")
+    if summary.left:
+        lines.append(f"{summary.spec}: LEFT BEHIND by run {summary.run_id}; `verified-images reap` removes it:")
+        lines += [f"  {name}" for name in summary.left]
+    return lines
+
+
+def fail_session(session: pytest.Session) -> None:
+    """Make the exit code of a session that went well so far say that something did not."""
+    if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -1,0 +1,163 @@
+"""A cloud that builds nothing, for the tests of the plugin: it notes what is asked of it and fails where told to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from verified_images.errors import CleanupError
+from verified_images.ssh.reach import reach_directly
+from verified_images.stages.capture import CapturedImage
+from verified_images.stages.cleanup import CleanupReport
+from verified_images.stages.machine import Machine
+from verified_images.stages.preflight import BuildPlan
+from verified_images.stages.provision import Provisioned
+from verified_images.stages.publish import PublishedImage
+from verified_images.stages.scale_set import Instance, ScaleSet
+from verified_images.stages.source import PinnedSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from verified_images.naming import Run
+    from verified_images.pipeline import Build
+    from verified_images.reports.verdict import Verdict
+    from verified_images.stages.output import Output
+    from verified_images.templates.model import Template
+
+
+@dataclass(frozen=True)
+class FakeResult:
+    """What a command gave."""
+
+    command: str
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+
+
+class FakeSession:
+    """An SSH session whose machine answers each command with the command itself."""
+
+    def __init__(self, answers: Mapping[str, bytes] | None = None) -> None:
+        self.commands: list[str] = []
+        self.answers = answers or {}
+
+    def run(self, command: str, **_: object) -> FakeResult:
+        self.commands.append(command)
+        return FakeResult(command, 0, self.answers.get(command, command.encode()), b"")
+
+
+@dataclass
+class FakeCloud:
+    """Where fake builds happen.
+
+    ``log`` has everything that was done, one line each: "debian: provision". ``wrong`` maps such a line to what is
+    done in place of it (raise something). ``leaks`` are ids that clean-up cannot remove.
+    """
+
+    name: str = "fake"
+    log: list[str] = field(default_factory=list)
+    wrong: dict[str, Callable[[], None]] = field(default_factory=dict)
+    leaks: tuple[str, ...] = ()
+    verdicts: list[Verdict] = field(default_factory=list)
+    sessions: dict[str, FakeSession] = field(default_factory=dict)
+
+    def open_build(self, template: Template, run: Run, output: Output) -> FakeOpenBuild:
+        return FakeOpenBuild(FakeBuild(self, template, run, output))  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        self.log.append("closed")
+
+    def did(self, spec: str, what: str) -> None:
+        line = f"{spec}: {what}"
+        self.log.append(line)
+        if line in self.wrong:
+            self.wrong[line]()
+
+
+@dataclass
+class FakeOpenBuild:
+    """A fake build that has begun."""
+
+    build: Build
+
+    def planned(self) -> tuple[str, ...]:
+        return tuple(self.build.planned)  # type: ignore[attr-defined]
+
+    def close(self) -> None:
+        self.build.planned.clear()  # type: ignore[attr-defined]
+
+
+class FakeBuild:
+    """Has the stages of verified_images.pipeline.Build."""
+
+    def __init__(self, cloud: FakeCloud, template: Template, run: Run, output: Output) -> None:
+        self.cloud = cloud
+        self.template = template
+        self.run = run
+        self.output = output
+        self.planned: list[str] = []
+        source = PinnedSource(
+            description="Debian 12", version="0.1.2", reference={}, generation="V2", architecture="x64"
+        )
+        self.plan = BuildPlan(source, ("203.0.113.7/32",), gallery_version="/golden/versions/1.0.0")
+
+    def did(self, what: str) -> None:
+        self.output.step(f"{what} of {self.template.name} goes on")
+        self.cloud.did(self.template.name, what)
+
+    def preflight(self) -> BuildPlan:
+        self.did("preflight")
+        return self.plan
+
+    def provision(self, plan: BuildPlan) -> Provisioned:
+        self.planned.append("/group")
+        self.output.text("apt-get says hello\nand ")
+        self.output.text("goodbye\n")
+        self.did("provision")
+        return Provisioned(plan, Machine(**self.machine("vm")))
+
+    def capture(self, provisioned: Provisioned, verdict: Verdict) -> CapturedImage:
+        verdict.open_gate("capture")
+        self.cloud.verdicts.append(verdict)
+        self.did("capture")
+        return CapturedImage(self.plan, provisioned.machine.id, gallery_version="/golden/versions/1.0.0")
+
+    def deploy(self, captured: CapturedImage) -> ScaleSet:
+        self.did("deploy")
+        instances = [
+            Instance(**self.machine(f"ss_{index}"), index=index, port=80)
+            for index in range(self.template.smoke.instances)
+        ]
+        return ScaleSet(
+            id="/ss",
+            name="ss",
+            image_id=captured.id,
+            instances=tuple(instances),
+            frontend=None,
+            reach=reach_directly,
+        )
+
+    def publish(self, captured: CapturedImage, scale_set: ScaleSet, verdict: Verdict) -> PublishedImage:
+        verdict.open_gate("publish")
+        self.cloud.verdicts.append(verdict)
+        self.did(f"publish from {scale_set.name}")
+        return PublishedImage((captured.id,), "1.0.0", ("westeurope",))
+
+    def cleanup(self) -> CleanupReport:
+        self.did("cleanup")
+        if self.cloud.leaks:
+            raise CleanupError(self.cloud.leaks)
+        self.planned.clear()
+        return CleanupReport((), (), (), 0.0)
+
+    def machine(self, name: str) -> dict[str, Any]:
+        session = self.cloud.sessions.setdefault(name, FakeSession())
+        return {
+            "id": f"/{name}",
+            "name": name,
+            "host_name": f"{name}-host",
+            "private_address": "10.0.0.4",
+            "session": session,
+        }
