@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from verified_images.emulator.network.interfaces import NetworkInterfaces
+from verified_images.emulator.network.network_security_groups import NetworkSecurityGroups
+from verified_images.emulator.network.public_ip_addresses import PublicIPAddresses
+from verified_images.emulator.network.virtual_networks import VirtualNetworks
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -13,7 +18,10 @@ if TYPE_CHECKING:
 
 def kinds() -> Iterator[Kind]:
     """Give the resource types of the namespace."""
-    yield from ()
+    yield VirtualNetworks()
+    yield NetworkSecurityGroups()
+    yield PublicIPAddresses()
+    yield NetworkInterfaces()
 
 
 def routes() -> Iterator[Route]:

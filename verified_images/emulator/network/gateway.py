@@ -2,21 +2,158 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import socket
+import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from verified_images.emulator.hypervisor import HypervisorError
+from verified_images.emulator.network.balancing import Balancing
+from verified_images.emulator.network.destinations import Nowhere, find_destination
+from verified_images.emulator.network.probing import Probing
+from verified_images.emulator.network.socks import Reply, SocksError, Target, answer, read_request
 
 if TYPE_CHECKING:
     from verified_images.emulator.cloud import Cloud
+    from verified_images.emulator.network.machines import Endpoint
+
+logger = logging.getLogger(__name__)
+
+_CHUNK = 1 << 16
+_HANDSHAKE_SECONDS = 10.0
+_STOP_SECONDS = 10.0
+_REFUSALS = {Nowhere.UNKNOWN: Reply.NETWORK_UNREACHABLE, Nowhere.PRIVATE: Reply.NOT_ALLOWED}
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Gateway:
-    """Listens on ``port`` (0 takes a free one) until it is closed."""
+    """Listens on ``port`` (0 takes a free one) until it is closed.
 
-    def __init__(self, cloud: Cloud, port: int) -> None:
+    A connection that Azure would drop is held, as a dropped one is, until the client gives up, but for at most
+    ``patience`` seconds; then the host is said to be unreachable.
+    """
+
+    def __init__(self, cloud: Cloud, port: int, *, patience: float = 10.0) -> None:
         self._cloud = cloud
+        self._patience = patience
+        self._probing = Probing(cloud)
+        self._balancing = Balancing(cloud, self._probing)
         self._socket = socket.create_server(("127.0.0.1", port))
         self.port: int = self._socket.getsockname()[1]
+        self._loop = asyncio.new_event_loop()
+        self._connections: set[asyncio.Task[None]] = set()
+        self._stop = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="gateway", daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
-        """Stop listening."""
-        self._socket.close()
+        """Stop listening and hang up what is connected."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(_STOP_SECONDS)
+        self._probing.close()
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._listen())
+
+    async def _listen(self) -> None:
+        server = await asyncio.start_server(self._accept, sock=self._socket)
+        async with server:
+            await self._stop.wait()
+            server.close()
+            for connection in self._connections:
+                connection.cancel()
+            await asyncio.gather(*self._connections, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._connections.add(task)
+            task.add_done_callback(self._connections.discard)
+        try:
+            await self._serve(reader, writer)
+        except (OSError, EOFError, TimeoutError):
+            writer.transport.abort()
+        except asyncio.CancelledError:
+            # The stream's own callback would report a task that ends as cancelled.
+            writer.transport.abort()
+        finally:
+            await _hang_up(writer)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            target = await asyncio.wait_for(read_request(reader, writer), _HANDSHAKE_SECONDS)
+        except SocksError as error:
+            logger.info("a client of the gateway is refused: %s", error)
+            if error.reply is not None:
+                answer(writer, error.reply)
+            return
+        client = str(writer.get_extra_info("peername")[0])
+        destination = await asyncio.to_thread(find_destination, self._cloud, self._balancing, target, client)
+        if isinstance(destination, Nowhere):
+            await self._turn_away(reader, writer, target, destination)
+        else:
+            await self._connect(reader, writer, target, destination)
+
+    async def _turn_away(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: Target, reason: Nowhere
+    ) -> None:
+        logger.info("no way to %s port %d: %s", target.host, target.port, reason.value)
+        if reason is Nowhere.DROPPED:
+            try:
+                await asyncio.wait_for(reader.read(), self._patience)
+            except TimeoutError:
+                answer(writer, Reply.HOST_UNREACHABLE)
+        else:
+            answer(writer, _REFUSALS[reason])
+
+    async def _connect(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: Target, endpoint: Endpoint
+    ) -> None:
+        try:
+            address = await asyncio.to_thread(self._cloud.hypervisor.forward, endpoint.guest, endpoint.port)
+            guest = await asyncio.open_connection(*address)
+        except ConnectionRefusedError:
+            answer(writer, Reply.REFUSED)
+            return
+        except (HypervisorError, OSError):
+            await self._turn_away(reader, writer, target, Nowhere.DROPPED)
+            return
+        answer(writer, Reply.SUCCEEDED)
+        try:
+            await _relay((reader, writer), guest)
+        finally:
+            await _hang_up(guest[1])
+
+
+async def _relay(client: Streams, guest: Streams) -> None:
+    """Carry both directions, each until its end; an error in one ends the other."""
+    directions = {
+        asyncio.create_task(_carry(client[0], guest[1])),
+        asyncio.create_task(_carry(guest[0], client[1])),
+    }
+    try:
+        done, _ = await asyncio.wait(directions, return_when=asyncio.FIRST_EXCEPTION)
+        for direction in done:
+            direction.result()
+    finally:
+        for direction in directions:
+            direction.cancel()
+        await asyncio.gather(*directions, return_exceptions=True)
+
+
+async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while chunk := await reader.read(_CHUNK):
+        writer.write(chunk)
+        await writer.drain()
+    writer.write_eof()
+
+
+async def _hang_up(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()

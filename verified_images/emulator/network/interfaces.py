@@ -2,15 +2,96 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import base64
+import hashlib
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from verified_images.emulator.arm_errors import network_error
 from verified_images.emulator.ids import same_id
+from verified_images.emulator.lifecycle import Style
 from verified_images.emulator.network.addresses import missing_reference, new_mac
+from verified_images.emulator.network.interface_configurations import (
+    InterfaceConfigurations,
+    addressing,
+    check_configurations,
+)
+from verified_images.emulator.network.kind import NetworkKind, require
 from verified_images.emulator.network.parts import id_of
+from verified_images.emulator.network.references import INTERFACE
+from verified_images.emulator.operations import NETWORK
 
 if TYPE_CHECKING:
     from verified_images.emulator.cloud import Cloud
+    from verified_images.emulator.network.part import Part
+    from verified_images.emulator.store import Resource
+
+_MACHINE_OWNED = ("macAddress", "primary", "virtualMachine")
+_READ_ONLY = {*_MACHINE_OWNED, "hostedWorkloads", "tapConfigurations", "vnetEncryptionSupported", "allowPort25Out"}
+_DEFAULTS: dict[str, Any] = {
+    "enableAcceleratedNetworking": False,
+    "vnetEncryptionSupported": False,
+    "enableIPForwarding": False,
+    "disableTcpStateTracking": False,
+    "hostedWorkloads": [],
+    "tapConfigurations": [],
+    "nicType": "Standard",
+    "allowPort25Out": True,
+    "auxiliaryMode": "None",
+    "auxiliarySku": "None",
+}
+
+
+class NetworkInterfaces(NetworkKind):
+    """Microsoft.Network/networkInterfaces."""
+
+    type: ClassVar[str] = INTERFACE
+    style: ClassVar[Style] = Style(NETWORK, created=(201, "Succeeded"), etag="network", retry_delete=10)
+    parts: ClassVar[tuple[Part, ...]] = (InterfaceConfigurations(),)
+
+    def fill_in(
+        self, cloud: Cloud, resource: Resource, given: dict[str, Any], existing: Resource | None
+    ) -> dict[str, Any]:
+        """Check what is referred to; what a virtual machine gave the interface stays."""
+        resource.body["kind"] = "Regular"
+        if "networkSecurityGroup" in given:
+            group = require(cloud, resource, given["networkSecurityGroup"], path="properties.networkSecurityGroup.id")
+            given["networkSecurityGroup"] = {"id": group}
+        kept = (
+            {name: existing.properties[name] for name in _MACHINE_OWNED if name in existing.properties}
+            if (existing)
+            else {}
+        )
+        return {
+            **_DEFAULTS,
+            **{key: value for key, value in given.items() if key not in _READ_ONLY},
+            "dnsSettings": _dns(resource, given.get("dnsSettings") or {}),
+            **kept,
+        }
+
+    def check(self, cloud: Cloud, resource: Resource) -> None:
+        """Refuse configurations that contradict each other."""
+        check_configurations(cloud, resource)
+
+    def first_answer(self, resource: Resource, existing: Resource | None) -> tuple[int, str]:
+        """Give status and state: only a change of addresses or of load balancing takes its time."""
+        if existing and not self.is_synchronous(resource, existing):
+            return 200, "Updating"
+        return super().first_answer(resource, existing)[0], "Succeeded"
+
+    def is_synchronous(self, resource: Resource, existing: Resource | None) -> bool:
+        """Tell whether an update leaves addresses and load balancing as they are."""
+        return existing is not None and addressing(resource) == addressing(existing)
+
+    def check_delete(self, cloud: Cloud, resource: Resource) -> None:
+        """Refuse while a virtual machine has the interface."""
+        machine = id_of(resource.properties.get("virtualMachine"))
+        if machine and cloud.store.find(machine):
+            raise network_error(
+                400,
+                "NicInUse",
+                f"Network Interface {resource.id} is used by existing resource {machine}. In order to delete the "
+                "network interface, it must be dissociated from the resource. To learn more, see aka.ms/deletenic.",
+            )
 
 
 def attach(cloud: Cloud, nic_id: str, vm_id: str, *, primary: bool = True) -> None:
@@ -37,6 +118,15 @@ def detach(cloud: Cloud, nic_id: str) -> None:
     with cloud.store.lock:
         nic = cloud.store.find(nic_id)
         if nic is not None and "virtualMachine" in nic.properties:
-            for name in ("virtualMachine", "macAddress", "primary"):
+            for name in _MACHINE_OWNED:
                 nic.properties.pop(name, None)
             cloud.store.put(nic)
+
+
+def _dns(resource: Resource, given: dict[str, Any]) -> dict[str, Any]:
+    digest = hashlib.sha256(str(resource.id.group_id).lower().encode()).digest()
+    suffix = f"{base64.b32encode(digest).decode().lower()[:26]}.bx.internal.cloudapp.net"
+    settings: dict[str, Any] = {"dnsServers": given.get("dnsServers") or [], "appliedDnsServers": []}
+    if label := given.get("internalDnsNameLabel"):
+        settings |= {"internalDnsNameLabel": label, "internalFqdn": f"{label}.{suffix}"}
+    return {**settings, "internalDomainNameSuffix": suffix}

@@ -1,0 +1,120 @@
+"""IP configurations of network interfaces."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from verified_images.emulator.arm_errors import network_error
+from verified_images.emulator.network.addresses import allocate_address
+from verified_images.emulator.network.kind import require
+from verified_images.emulator.network.part import Part, canonical
+from verified_images.emulator.network.parts import id_of
+from verified_images.emulator.network.public_ip_addresses import check_free
+from verified_images.emulator.network.references import ip_configurations, refers_to
+
+if TYPE_CHECKING:
+    from verified_images.emulator.cloud import Cloud
+    from verified_images.emulator.store import Resource
+
+_BALANCING = ("loadBalancerBackendAddressPools", "loadBalancerInboundNatRules")
+_PATH = "properties.ipConfigurations[].properties"
+
+
+class InterfaceConfigurations(Part):
+    """The IP configurations of an interface: addresses, and what leads to them."""
+
+    collection: ClassVar[str] = "ipConfigurations"
+
+    def make_all(self, cloud: Cloud, parent: Resource, given: Any, existing: Resource | None) -> list[dict[str, Any]]:  # noqa: ANN401 - any JSON value
+        """Give the configurations; the first is the primary one when none says so."""
+        if not given:
+            raise network_error(
+                400,
+                "NetworkInterfaceMustHaveAtLeastOneIpConfiguration",
+                f"Network interface {parent.id} must have at least one IP configuration.",
+            )
+        made = super().make_all(cloud, parent, given, existing)
+        primary = [item for item in made if item["properties"].get("primary")] or made[:1]
+        for item in made:
+            item["properties"]["primary"] = item is primary[0]
+            self._give_address(cloud, parent, item, made)
+        return made
+
+    def complete(
+        self, cloud: Cloud, parent: Resource, name: str, given: dict[str, Any], existing: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        """Check what is referred to, and keep a dynamic address that there is."""
+        if "subnet" not in given:
+            raise network_error(
+                400,
+                "SubnetIsRequired",
+                f"Subnet for IP configuration {parent.id}/ipConfigurations/{name} must be specified.",
+            )
+        properties = dict(given)
+        properties["subnet"] = {"id": require(cloud, parent, given["subnet"], path=f"{_PATH}.subnet.id")}
+        method = canonical(given.get("privateIPAllocationMethod", "Dynamic"), ("Static", "Dynamic"))
+        properties["privateIPAllocationMethod"] = method
+        properties.setdefault("privateIPAddressVersion", "IPv4")
+        if method == "Dynamic":
+            properties.pop("privateIPAddress", None)
+            if existing and refers_to(existing["properties"]["subnet"], properties["subnet"]["id"]):
+                properties["privateIPAddress"] = existing["properties"]["privateIPAddress"]
+        elif not given.get("privateIPAddress"):
+            raise network_error(
+                400,
+                "StaticIPAddressIsRequired",
+                "Private IP address must be specified for the static allocation of "
+                f"{parent.id}/ipConfigurations/{name}.",
+            )
+        if "publicIPAddress" in given:
+            address = require(cloud, parent, given["publicIPAddress"], path=f"{_PATH}.publicIPAddress.id")
+            check_free(cloud, address, f"{parent.id}/ipConfigurations/{name}")
+            properties["publicIPAddress"] = {"id": address}
+        for key in _BALANCING:
+            if key in given:
+                targets = [require(cloud, parent, target, path=f"{_PATH}.{key}[].id") for target in given[key]]
+                properties[key] = [{"id": target} for target in targets]
+        return {key: value for key, value in properties.items() if value != []}
+
+    def _give_address(self, cloud: Cloud, parent: Resource, item: dict[str, Any], made: list[dict[str, Any]]) -> None:
+        properties, subnet = item["properties"], id_of(item["properties"]["subnet"])
+        if properties["privateIPAllocationMethod"] == "Dynamic" and "privateIPAddress" in properties:
+            return
+        promised = {
+            other["properties"].get("privateIPAddress", "")
+            for other in made
+            if other is not item and refers_to(other["properties"]["subnet"], subnet)
+        }
+        properties["privateIPAddress"] = allocate_address(
+            cloud,
+            subnet,
+            properties.get("privateIPAddress"),
+            owner=f"{parent.id}/ipConfigurations/{item['name']}",
+            besides=promised,
+        )
+
+
+def addressing(interface: Resource) -> list[dict[str, Any]]:
+    """Give what of an interface takes time to change: private addresses, load balancing, acceleration."""
+    keys = ("privateIPAddress", "privateIPAllocationMethod", "subnet", *_BALANCING)
+    shown = [{key: found.properties.get(key) for key in keys} for found in ip_configurations(interface)]
+    return [*shown, {"accelerated": interface.properties.get("enableAcceleratedNetworking")}]
+
+
+def check_configurations(cloud: Cloud, interface: Resource) -> None:
+    """Refuse with ArmError an interface that joins a Basic load balancer and a Standard public address, or reverse."""
+    by_sku: dict[str, str] = {}
+    for configuration in ip_configurations(interface):
+        targets = [configuration.properties.get("publicIPAddress")]
+        targets += [target for key in _BALANCING for target in configuration.properties.get(key) or ()]
+        for target in targets:
+            top = id_of(target).split("/backendAddressPools/")[0].split("/inboundNatRules/")[0]
+            if top and (found := cloud.store.find(top)):
+                by_sku.setdefault(str((found.body.get("sku") or {}).get("name")), str(found.id))
+    if len(by_sku) > 1:
+        raise network_error(
+            400,
+            "DifferentSkuLoadBalancersAndPublicIPAddressNotAllowed",
+            "Different basic sku and standard sku load balancer or public Ip resources in availability set is not "
+            f"allowed {' and '.join(by_sku.values())}.",
+        )

@@ -1,0 +1,235 @@
+"""What all resource types of Microsoft.Network have in common, and the routes of their sub-resources."""
+
+from __future__ import annotations
+
+import uuid
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from verified_images.emulator import arm_errors
+from verified_images.emulator.arm_errors import network_error
+from verified_images.emulator.ids import ResourceId
+from verified_images.emulator.lifecycle import Kind, check_group, check_group_exists, check_preconditions
+from verified_images.emulator.network.addresses import missing_reference
+from verified_images.emulator.network.part import check_name, without_read_only
+from verified_images.emulator.network.parts import find_part, id_of, pick
+from verified_images.emulator.network.versions import as_of
+from verified_images.emulator.operations import NETWORK
+from verified_images.emulator.paging import page
+from verified_images.emulator.routing import Route
+from verified_images.emulator.store import Resource
+from verified_images.emulator.wire import Answer, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from verified_images.emulator.cloud import Cloud
+    from verified_images.emulator.network.part import Part
+
+_TOP_LEVEL = ("sku", "zones", "extendedLocation", "kind")
+_POLL_SECONDS = 10
+_TOP_LEVEL_SEGMENTS = 1
+
+
+class NetworkKind(Kind):
+    """A resource type of Microsoft.Network. Subclasses set ``parts`` and override what is particular to them."""
+
+    parts: ClassVar[tuple[Part, ...]] = ()
+
+    def fill_in(
+        self, cloud: Cloud, resource: Resource, given: dict[str, Any], existing: Resource | None
+    ) -> dict[str, Any]:
+        """Check the properties given and add Azure's defaults, sub-resources apart. Refuse with ArmError."""
+        del cloud, resource, existing
+        return given
+
+    def check(self, cloud: Cloud, resource: Resource) -> None:
+        """Refuse with ArmError a resource whose parts, all there now, contradict each other."""
+
+    def back_references(self, cloud: Cloud, resource: Resource) -> dict[str, Any]:
+        """Give the properties that follow from what refers to the resource."""
+        del cloud, resource
+        return {}
+
+    def complete(self, cloud: Cloud, request: Request, body: dict[str, Any], existing: Resource | None) -> Resource:
+        """Give the resource that a PUT leaves."""
+        identifier = existing.id if existing else request.id
+        check_name(identifier.name)
+        resource = Resource(identifier, {"location": body["location"]}, dict(existing.hidden) if existing else {})
+        if body.get("tags") is not None:
+            resource.body["tags"] = body["tags"]
+        resource.body |= {key: body[key] for key in _TOP_LEVEL if body.get(key) is not None}
+        given = without_read_only(body.get("properties") or {})
+        lists = {part.collection: given.pop(part.collection, None) for part in self.parts}
+        resource.body["properties"] = {
+            "provisioningState": "Updating",
+            "resourceGuid": existing.properties["resourceGuid"] if existing else str(uuid.uuid4()),
+        }
+        resource.properties.update(self.fill_in(cloud, resource, given, existing))
+        for part in self.parts:
+            resource.properties[part.collection] = part.make_all(cloud, resource, lists[part.collection], existing)
+        self.check(cloud, resource)
+        return resource
+
+    def first_answer(self, resource: Resource, existing: Resource | None) -> tuple[int, str]:
+        """Give status and state of a write's first answer: one that changes no property is done at once."""
+        if existing and not changed(resource, existing):
+            return self.style.updated[0], "Succeeded"
+        return super().first_answer(resource, existing)
+
+    def render(self, cloud: Cloud, resource: Resource, request: Request) -> dict[str, Any]:
+        """Give the resource as the request's api-version shows it."""
+        properties = {**resource.properties, **self.back_references(cloud, resource)}
+        for part in self.parts:
+            properties[part.collection] = list(part.render_all(cloud, resource))
+        body = {key: value for key, value in resource.body.items() if key != "properties"}
+        shown: dict[str, Any] = as_of(request.api_version, {**body, "properties": properties})
+        return shown
+
+    # Sub-resources.
+
+    def more_routes(self) -> Iterator[Route]:
+        """Give the routes of the sub-resources."""
+        for part in self.parts:
+            collection = f"{self.collection_pattern()}/{{parent1}}/{part.collection}"
+            item = collection + "/{name}"
+            yield Route("GET", collection, partial(self._list_parts, part))
+            yield Route("GET", item, partial(self._get_part, part))
+            if part.writable:
+                yield Route("PUT", item, partial(self._put_part, part))
+                yield Route("DELETE", item, partial(self._delete_part, part))
+
+    def _list_parts(self, part: Part, cloud: Cloud, request: Request) -> Answer:
+        parent = self.find(cloud, request.id if len(request.id.types) == _TOP_LEVEL_SEGMENTS else _parent(request.id))
+        items = list(part.render_all(cloud, parent))
+        return page(cloud, request, as_of(request.api_version, items))
+
+    def _get_part(self, part: Part, cloud: Cloud, request: Request) -> Answer:
+        parent = self.find(cloud, _parent(request.id))
+        item = pick(part.items(parent), request.id.name)
+        if item is None:
+            raise network_error(404, "NotFound", f"Resource {request.id} not found.")
+        return Answer(200, as_of(request.api_version, part.render(cloud, parent, item)))
+
+    def _put_part(self, part: Part, cloud: Cloud, request: Request) -> Answer:
+        with cloud.store.lock:
+            check_group(cloud, request.id)
+            parent = cloud.store.find(_parent(request.id))
+            if parent is None:
+                raise arm_errors.parent_not_found(request.id)
+            items = part.items(parent)
+            existing = pick(items, request.id.name)
+            check_preconditions(request, parent if existing else None)
+            made = part.make(cloud, parent, {**request.json(), "name": request.id.name}, existing)
+            status, state = part.updated if existing else part.created
+            if existing and made == existing:
+                state = "Succeeded"
+            _place(items, made, existing)
+            parent.properties[part.collection] = items
+            self.check(cloud, parent)
+            self._touch(cloud, parent, state)
+            answer = as_of(request.api_version, part.render(cloud, parent, made))
+            return self._start_on_part(part, cloud, request, parent, Answer(status, answer))
+
+    def _start_on_part(self, part: Part, cloud: Cloud, request: Request, parent: Resource, answer: Answer) -> Answer:
+        started = cloud.operations.start(
+            request,
+            f"{self.type}/{part.collection}/write",
+            parent.location,
+            lambda: self._finish_write(cloud, parent.id),
+            track=NETWORK,
+        )
+        headers = dict(started.status_header)
+        if self.style.retry_write and cloud.operations.is_running(started.key):
+            headers["Retry-After"] = str(self.style.retry_write)
+        return Answer(answer.status, answer.body, headers)
+
+    def _delete_part(self, part: Part, cloud: Cloud, request: Request) -> Answer:
+        with cloud.store.lock:
+            check_group_exists(cloud, request.id)
+            parent = cloud.store.find(_parent(request.id))
+            item = pick(part.items(parent), request.id.name) if parent else None
+            if parent is None or item is None:
+                return Answer(204)
+            part.check_delete(cloud, parent, item)
+            self._touch(cloud, parent, "Updating")
+        started = cloud.operations.start(
+            request,
+            f"{self.type}/{part.collection}/delete",
+            parent.location,
+            lambda: self._remove_part(part, cloud, request.id),
+            track=NETWORK,
+        )
+        headers = started.status_header | started.location_header
+        if cloud.operations.is_running(started.key):
+            headers["Retry-After"] = str(_POLL_SECONDS)
+        return Answer(202, None, headers)
+
+    def _remove_part(self, part: Part, cloud: Cloud, identifier: ResourceId) -> None:
+        with cloud.store.lock:
+            parent = cloud.store.find(_parent(identifier))
+            if parent is None:
+                return
+            left = [item for item in part.items(parent) if item["name"].lower() != identifier.name.lower()]
+            parent.properties[part.collection] = left
+            self._touch(cloud, parent, "Succeeded")
+
+    def _touch(self, cloud: Cloud, resource: Resource, state: str) -> None:
+        self.stamp(resource)
+        resource.properties["provisioningState"] = state
+        cloud.store.put(resource)
+
+
+def changed(resource: Resource, existing: Resource) -> bool:
+    """Tell whether a write changes more than tags."""
+    return _essence(resource) != _essence(existing)
+
+
+def _essence(resource: Resource) -> dict[str, Any]:
+    properties = {key: value for key, value in resource.properties.items() if key != "provisioningState"}
+    return {"sku": resource.body.get("sku"), "zones": resource.body.get("zones"), "properties": properties}
+
+
+def require(cloud: Cloud, resource: Resource, reference: Any, *, path: str) -> str:  # noqa: ANN401 - any JSON value
+    """Give the id in a reference to a resource (or a part of one) that exists in the referrer's location.
+
+    Raises:
+        ArmError: 400: it is no id, or does not name what exists there. ``path`` is where it stands in the body.
+    """
+    target = id_of(reference)
+    try:
+        identifier = ResourceId.parse(target)
+    except ValueError as error:
+        raise arm_errors.ArmError(
+            400,
+            "LinkedInvalidPropertyId",
+            f"Property id '{target}' at path '{path}' is invalid. Expect fully qualified resource Id that start with "
+            "'/subscriptions/{subscriptionId}' or '/providers/{resourceProviderNamespace}/'.",
+        ) from error
+    top = _top(identifier)
+    holder = resource if top.key == resource.id.key else cloud.store.find(top)
+    if holder is None or holder.location != resource.location:
+        raise network_error(400, "InvalidResourceReference", missing_reference(target, str(resource.id)))
+    if identifier.parent and holder is not resource and find_part(cloud, identifier) is None:
+        raise network_error(400, "InvalidResourceReference", missing_reference(target, str(resource.id)))
+    return target
+
+
+def _top(identifier: ResourceId) -> ResourceId:
+    while identifier.parent:
+        identifier = identifier.parent
+    return identifier
+
+
+def _parent(identifier: ResourceId) -> ResourceId:
+    parent = identifier.parent
+    if parent is None:
+        raise ValueError(f"{identifier} has no parent")
+    return parent
+
+
+def _place(items: list[dict[str, Any]], made: dict[str, Any], existing: dict[str, Any] | None) -> None:
+    if existing is None:
+        items.append(made)
+    else:
+        items[items.index(existing)] = made

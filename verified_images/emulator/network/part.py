@@ -1,0 +1,132 @@
+"""What the sub-resources of one kind have in common: defaults, back references, refusals."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from verified_images.emulator.arm_errors import network_error
+from verified_images.emulator.network.parts import named, pick
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from verified_images.emulator.cloud import Cloud
+    from verified_images.emulator.store import Resource
+
+_NAME = re.compile(r"\w|\w[\w.-]{0,78}\w")
+
+
+class Part:
+    """One list of sub-resources. Subclasses set ``collection`` and override what is particular to them.
+
+    ``writable`` tells whether one can be written and deleted by itself; ``created`` and ``updated`` are the status
+    and state of the first answer then.
+    """
+
+    collection: ClassVar[str]
+    writable: ClassVar[bool] = False
+    created: ClassVar[tuple[int, str]] = (201, "Updating")
+    updated: ClassVar[tuple[int, str]] = (200, "Updating")
+    kept_when_absent: ClassVar[bool] = False
+
+    def complete(
+        self, cloud: Cloud, parent: Resource, name: str, given: dict[str, Any], existing: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        """Check the properties given for an item and add Azure's defaults. Refuse with ArmError."""
+        del cloud, parent, name, existing
+        return given
+
+    def back_references(self, cloud: Cloud, parent: Resource, item: dict[str, Any]) -> dict[str, Any]:
+        """Give the properties that follow from what refers to the item."""
+        del cloud, parent, item
+        return {}
+
+    def check_delete(self, cloud: Cloud, parent: Resource, item: dict[str, Any]) -> None:
+        """Refuse with ArmError to take an item away while something needs it."""
+
+    def items(self, parent: Resource) -> list[dict[str, Any]]:
+        """Give the items as the parent keeps them."""
+        return named(parent.properties, self.collection)
+
+    def make(
+        self, cloud: Cloud, parent: Resource, given: dict[str, Any], existing: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        """Give an item as the parent keeps it."""
+        name = existing["name"] if existing else check_name(given.get("name"))
+        properties = self.complete(cloud, parent, name, without_read_only(given.get("properties") or {}), existing)
+        item = {
+            "name": name,
+            "id": f"{parent.id}/{self.collection}/{name}",
+            "type": f"{parent.id.type}/{self.collection}",
+            "properties": properties,
+        }
+        if given.get("zones"):
+            item["zones"] = given["zones"]
+        return item
+
+    def make_all(self, cloud: Cloud, parent: Resource, given: Any, existing: Resource | None) -> list[dict[str, Any]]:  # noqa: ANN401 - any JSON value
+        """Give the items that a PUT of the parent leaves: those given, the others refused or gone."""
+        old = self.items(existing) if existing else []
+        if given is None:
+            given = old if self.kept_when_absent else []
+        items: list[dict[str, Any]] = []
+        for item in given:
+            made = self.make(cloud, parent, item, pick(old, str(item.get("name"))))
+            if pick(items, made["name"]):
+                raise network_error(
+                    400,
+                    "DuplicateResourceName",
+                    f"Resource {parent.id} has two child resources with the same name ({made['name']}).",
+                )
+            items.append(made)
+        for item in old:
+            if existing and not pick(items, item["name"]):
+                self.check_delete(cloud, existing, item)
+        return items
+
+    def render(self, cloud: Cloud, parent: Resource, item: dict[str, Any]) -> dict[str, Any]:
+        """Give an item as the wire shows it: with its parent's etag and state."""
+        shown = dict(item)
+        shown["properties"] = {
+            "provisioningState": parent.state,
+            **item["properties"],
+            **self.back_references(cloud, parent, item),
+        }
+        return {"name": shown.pop("name"), "id": shown.pop("id"), "etag": parent.body["etag"], **shown}
+
+    def render_all(self, cloud: Cloud, parent: Resource) -> Iterator[dict[str, Any]]:
+        """Give the items as the wire shows them."""
+        for item in self.items(parent):
+            yield self.render(cloud, parent, item)
+
+
+def check_name(name: Any) -> str:  # noqa: ANN401 - any JSON value
+    """Give a resource's name.
+
+    Raises:
+        ArmError: 400: it is missing or has characters that Azure refuses.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise network_error(
+            400,
+            "InvalidResourceName",
+            f"Resource name {name or ''} is invalid. The name can be up to 80 characters long. It must begin with a "
+            "word character, and it must end with a word character or with '_'. The name may contain word characters "
+            "or '.', '-', '_'.",
+        )
+    return name
+
+
+def without_read_only(properties: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what a client sends back from an earlier answer and what is null: both are as if not sent."""
+    return {
+        key: value
+        for key, value in properties.items()
+        if key not in {"provisioningState", "resourceGuid"} and value is not None
+    }
+
+
+def canonical(value: Any, allowed: tuple[str, ...]) -> Any:  # noqa: ANN401 - any JSON value
+    """Give an enumeration's value as Azure spells it, whatever case it was given in; others are left as they are."""
+    return next((known for known in allowed if str(value).lower() == known.lower()), value)

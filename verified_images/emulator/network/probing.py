@@ -1,0 +1,97 @@
+"""Health probes of load balancers: a machine that does not answer its probe gets no new connections.
+
+A probe is sent when a connection needs its outcome and the last one is older than the probe's interval, so that
+nothing runs while nobody connects.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from verified_images.emulator.hypervisor import HypervisorError
+from verified_images.emulator.network.machines import find_endpoint, lets_in
+from verified_images.emulator.network.rules import LOAD_BALANCER_PROBE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from verified_images.emulator.cloud import Cloud
+    from verified_images.emulator.network.references import IpConfiguration
+
+_ANSWER_SECONDS = 3.0
+_QUIET_SECONDS = 0.25
+_OK = 200
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    healthy: bool
+    when: float
+
+
+class Probing:
+    """Knows which machines answer which probe."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._outcomes: dict[tuple[str, str], _Outcome] = {}
+        self._lock = threading.Lock()
+        self._workers = ThreadPoolExecutor(thread_name_prefix="probe")
+
+    def healthy(self, probe: dict[str, Any], members: Sequence[IpConfiguration]) -> list[IpConfiguration]:
+        """Give those of the members that answer the probe."""
+        results = list(self._workers.map(lambda member: self._is_healthy(probe, member), members))
+        return [member for member, healthy in zip(members, results, strict=True) if healthy]
+
+    def _is_healthy(self, probe: dict[str, Any], member: IpConfiguration) -> bool:
+        key = (probe["id"].lower(), member.id.lower())
+        interval = float(probe["properties"].get("intervalInSeconds", 15))
+        with self._lock:
+            known = self._outcomes.get(key)
+        if known and time.monotonic() - known.when < interval:
+            return known.healthy
+        healthy = self._ask(probe["properties"], member)
+        with self._lock:
+            self._outcomes[key] = _Outcome(healthy, time.monotonic())
+        return healthy
+
+    def _ask(self, probe: dict[str, Any], member: IpConfiguration) -> bool:
+        port = int(probe["port"])
+        endpoint = find_endpoint(self._cloud, member, port)
+        # A probe that no rule speaks of passes: the default rules admit the load balancer.
+        if endpoint is None or not lets_in(self._cloud, member, source=LOAD_BALANCER_PROBE, port=port, standard=False):
+            return False
+        try:
+            address = self._cloud.hypervisor.forward(endpoint.guest, port)
+            return _answers_http(address, probe) if probe["protocol"] == "Http" else _answers_tcp(address)
+        except (OSError, HypervisorError, http.client.HTTPException):
+            return False
+
+    def close(self) -> None:
+        """Stop probing."""
+        self._workers.shutdown(wait=False, cancel_futures=True)
+
+
+def _answers_http(address: tuple[str, int], probe: dict[str, Any]) -> bool:
+    connection = http.client.HTTPConnection(*address, timeout=_ANSWER_SECONDS)
+    try:
+        connection.request("GET", "/" + str(probe.get("requestPath", "/")).lstrip("/"))
+        return connection.getresponse().status == _OK
+    finally:
+        connection.close()
+
+
+def _answers_tcp(address: tuple[str, int]) -> bool:
+    """Tell whether a connection stays open: what forwards to a guest may accept first and hang up when it refuses."""
+    with socket.create_connection(address, timeout=_ANSWER_SECONDS) as connection:
+        connection.settimeout(_QUIET_SECONDS)
+        try:
+            return bool(connection.recv(1, socket.MSG_PEEK))
+        except TimeoutError:
+            return True

@@ -1,0 +1,182 @@
+"""Public IP addresses."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from verified_images.emulator.arm_errors import network_error
+from verified_images.emulator.lifecycle import Style
+from verified_images.emulator.network.addresses import allocate_public_address, public_addresses
+from verified_images.emulator.network.kind import NetworkKind
+from verified_images.emulator.network.part import canonical
+from verified_images.emulator.network.parts import id_of
+from verified_images.emulator.network.references import (
+    LOAD_BALANCER,
+    PUBLIC_ADDRESS,
+    configurations_naming,
+    referrers_of_type,
+    refers_to,
+)
+from verified_images.emulator.operations import NETWORK
+
+if TYPE_CHECKING:
+    from verified_images.emulator.cloud import Cloud
+    from verified_images.emulator.store import Resource
+
+_LABEL = re.compile(r"[a-z][a-z0-9-]{1,61}[a-z0-9]")
+_IDLE_MINUTES = range(4, 31)
+_READ_ONLY = {"ipAddress", "ipConfiguration", "natGateway", "linkedPublicIPAddress", "servicePublicIPAddress"}
+
+
+class PublicIPAddresses(NetworkKind):
+    """Microsoft.Network/publicIPAddresses.
+
+    A static address is given at creation and kept; a dynamic one is shown only while a running machine or a load
+    balancer has it.
+    """
+
+    type: ClassVar[str] = PUBLIC_ADDRESS
+    style: ClassVar[Style] = Style(NETWORK, created=(201, "Updating"), etag="network", retry_write=1, retry_delete=10)
+
+    def fill_in(
+        self, cloud: Cloud, resource: Resource, given: dict[str, Any], existing: Resource | None
+    ) -> dict[str, Any]:
+        """Check the SKU and what it allows."""
+        sku = _sku(resource, existing)
+        method = canonical(given.get("publicIPAllocationMethod", "Dynamic"), ("Static", "Dynamic"))
+        if sku["name"] == "Standard" and method != "Static":
+            raise network_error(
+                400,
+                "StandardSkuPublicIPAddressesMustBeStatic",
+                f"Standard sku publicIp {resource.id} must have AllocationMethod set to Static.",
+            )
+        version = canonical(given.get("publicIPAddressVersion", "IPv4"), ("IPv4", "IPv6"))
+        if version != "IPv4":
+            raise network_error(
+                400, "IPv6NotSupported", "IPv6 public IP addresses are not supported by the local Azure."
+            )
+        idle = given.get("idleTimeoutInMinutes", 4)
+        if idle not in _IDLE_MINUTES:
+            raise network_error(
+                400,
+                "PublicIPAddressIdleTimeoutIsOutOfRange",
+                f"Idle timeout of {idle} minutes for public IP address {resource.id} is out of range 4-30.",
+            )
+        if "dnsSettings" in given:
+            given["dnsSettings"] = _name(cloud, resource, given["dnsSettings"])
+        resource.hidden.setdefault("address", allocate_public_address(cloud))
+        return {
+            **({"ipAddress": resource.hidden["address"]} if existing and method == "Static" else {}),
+            "publicIPAddressVersion": version,
+            "publicIPAllocationMethod": method,
+            "idleTimeoutInMinutes": idle,
+            "ipTags": [],
+            "ddosSettings": {"protectionMode": "VirtualNetworkInherited"},
+            **{
+                key: value
+                for key, value in given.items()
+                if key not in {*_READ_ONLY, "publicIPAddressVersion", "publicIPAllocationMethod"}
+            },
+        }
+
+    def realize(self, cloud: Cloud, resource: Resource) -> None:
+        """Let a static address be seen."""
+        with cloud.store.lock:
+            if resource.properties["publicIPAllocationMethod"] == "Static":
+                resource.properties["ipAddress"] = resource.hidden["address"]
+            else:
+                resource.properties.pop("ipAddress", None)
+            cloud.store.put(resource)
+
+    def back_references(self, cloud: Cloud, resource: Resource) -> dict[str, Any]:
+        """Give what has the address, and a dynamic address while that is in use."""
+        user = holder(cloud, resource)
+        shown: dict[str, Any] = {}
+        if address := current_address(cloud, resource):
+            shown["ipAddress"] = address
+        if user:
+            shown["ipConfiguration"] = {"id": user}
+        return shown
+
+    def check_delete(self, cloud: Cloud, resource: Resource) -> None:
+        """Refuse while something has the address."""
+        if user := holder(cloud, resource):
+            raise network_error(
+                400,
+                "PublicIPAddressCannotBeDeleted",
+                f"Public IP address {resource.id} can not be deleted since it is still allocated to resource {user}. "
+                "In order to delete the public IP, disassociate/detach the Public IP address from the resource.  To "
+                "learn how to do this, see aka.ms/deletepublicip.",
+            )
+
+
+def holder(cloud: Cloud, address: Resource) -> str | None:
+    """Give the id of the IP configuration or frontend that a public address belongs to, or None."""
+    for configuration in configurations_naming(cloud, address.id, "publicIPAddress"):
+        return configuration.id
+    for balancer in referrers_of_type(cloud, address.id, LOAD_BALANCER):
+        for frontend in balancer.properties["frontendIPConfigurations"]:
+            if refers_to(frontend["properties"].get("publicIPAddress"), str(address.id)):
+                return str(frontend["id"])
+    return None
+
+
+def check_free(cloud: Cloud, address_id: str, user: str) -> None:
+    """Refuse with ArmError a public address that belongs to another than ``user`` (the id of a configuration)."""
+    address = cloud.store.find(address_id)
+    other = holder(cloud, address) if address else None
+    if other and other.lower() != user.lower():
+        raise network_error(
+            400,
+            "PublicIPAddressInUse",
+            f"Resource {user} is referencing public IP address {address_id} that is already allocated to resource "
+            f"{other}.",
+        )
+
+
+def current_address(cloud: Cloud, address: Resource) -> str | None:
+    """Give the address if it leads anywhere now: a dynamic one only while it is in use."""
+    if address.properties.get("publicIPAllocationMethod") != "Dynamic":
+        shown = address.properties.get("ipAddress")
+        return str(shown) if shown else None
+    for configuration in configurations_naming(cloud, address.id, "publicIPAddress"):
+        machine = cloud.store.find(id_of(configuration.interface.properties.get("virtualMachine")))
+        if machine and cloud.hypervisor.is_running(machine.hidden.get("guest", "")):
+            return str(address.hidden["address"])
+        return None
+    return str(address.hidden["address"]) if holder(cloud, address) else None
+
+
+def _sku(resource: Resource, existing: Resource | None) -> dict[str, str]:
+    given = resource.body.get("sku") or {}
+    sku = {
+        "name": canonical(given.get("name", "Basic"), ("Basic", "Standard")),
+        "tier": canonical(given.get("tier", "Regional"), ("Regional", "Global")),
+    }
+    if existing and existing.body["sku"]["name"] == "Standard" and sku["name"] == "Basic":
+        raise network_error(
+            400,
+            "PublicIPAddressSkuCannotBeDowngraded",
+            f"The sku of public IP address {resource.id} cannot be changed from Standard to Basic.",
+        )
+    resource.body["sku"] = sku
+    return sku
+
+
+def _name(cloud: Cloud, resource: Resource, settings: dict[str, Any]) -> dict[str, Any]:
+    label = settings.get("domainNameLabel")
+    if not label:
+        return {key: value for key, value in settings.items() if key != "fqdn"}
+    if not isinstance(label, str) or not _LABEL.fullmatch(label):
+        raise network_error(
+            400,
+            "InvalidDomainNameLabel",
+            f"The domain name label {label} is invalid. It must conform to the following regular expression: "
+            "^[a-z][a-z0-9-]{1,61}[a-z0-9]$.",
+        )
+    name = f"{label}.{resource.location}.cloudapp.azure.com"
+    for other in public_addresses(cloud):
+        if other.id.key != resource.id.key and (other.properties.get("dnsSettings") or {}).get("fqdn") == name:
+            raise network_error(400, "DnsRecordInUse", f"DNS record {name} is already used by another public IP.")
+    return {**settings, "fqdn": name}

@@ -1,0 +1,46 @@
+"""Properties that only newer api-versions show: a caller of an older one does not get them.
+
+Source: recorded answers; a property's version is the oldest one that was seen to have it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+_SINCE = {
+    "allowPort25Out": "2022-01-01",
+    "auxiliaryMode": "2022-11-01",
+    "auxiliarySku": "2022-11-01",
+    "ddosSettings": "2022-05-01",
+    "delegations": "2019-11-01",
+    "disableTcpStateTracking": "2022-05-01",
+    "enableDdosProtection": "2017-09-01",
+    "hostedWorkloads": "2019-11-01",
+    "ipamPoolPrefixAllocations": "2024-01-01",
+    "ipTags": "2018-01-01",
+    "kind": "2022-01-01",
+    "loadBalancerBackendAddresses": "2020-05-01",
+    "nicType": "2020-04-01",
+    "outboundRules": "2018-07-01",
+    "privateEndpointNetworkPolicies": "2019-04-01",
+    "privateEndpointVNetPolicies": "2023-11-01",
+    "privateLinkServiceNetworkPolicies": "2019-04-01",
+    "probeThreshold": "2022-01-01",
+    "sku": "2017-08-01",
+    "tapConfigurations": "2018-08-01",
+    "tier": "2020-08-01",
+    "vnetEncryptionSupported": "2022-01-01",
+}
+
+
+def as_of(version: str, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Give a body as an api-version shows it, leaving out what came later; tags are the user's own."""
+    if isinstance(value, dict):
+        return {
+            key: item if key == "tags" else as_of(version, item)
+            for key, item in value.items()
+            if version >= _SINCE.get(key, "")
+        }
+    if isinstance(value, list):
+        return [as_of(version, item) for item in value]
+    return value
