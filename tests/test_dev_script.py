@@ -114,9 +114,10 @@ def machine(tmp_path: Path) -> Machine:
         shutil.copy(REPOSITORY / name, machine.project / name)
     script = (REPOSITORY / "dev").read_text()
     probed_files = re.findall(r"(?m)^[\w-]+ +(/\S+)$", script)
-    for file in (*probed_files, "/usr/bin/python3", "/usr/local/sbin:/usr/sbin:/sbin", "/run/systemd/system"):
+    for file in (*probed_files, "/usr/bin/python3", "/run/systemd/system"):
         script = script.replace(file, f"{tmp_path}{file}")
         (tmp_path / file[1:]).parent.mkdir(parents=True, exist_ok=True)
+    script = script.replace(":/usr/local/sbin:/usr/sbin:/sbin", "")
     for file in probed_files:
         (tmp_path / file[1:]).touch()
     (machine.project / "dev").write_text(script)
