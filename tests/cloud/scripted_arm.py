@@ -78,6 +78,10 @@ class ScriptedArm(HttpTransport[Any, Any]):
         name = resource_id.rpartition("/")[2]
         self.store[resource_id.lower()] = {"id": resource_id, "name": name, **fields}
 
+    def forget(self, resource_id: str) -> None:
+        """Let a resource be gone."""
+        self.store.pop(resource_id.lower(), None)
+
     def bodies(self, method: str, pattern: str) -> list[Any]:
         """Return the bodies that were sent to paths that match."""
         found = [sent for sent in self.sent if sent.method == method]
