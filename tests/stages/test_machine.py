@@ -42,12 +42,12 @@ def guest(*logs: str | Exception, agent: str | Exception = "") -> Guest:
     return Guest("/subscriptions/s/vm", "vm", read, run)
 
 
-def learn(context: BuildContext, guest: Guest) -> tuple[str, ...]:
-    return learn_host_keys(context, guest, Deadline("a session", 0.05))
+def learn(context: BuildContext, guest: Guest, *, seconds: float = 0.05) -> tuple[str, ...]:
+    return learn_host_keys(context, guest, Deadline("a session", seconds))
 
 
 def test_host_keys_come_from_the_serial_log_as_soon_as_they_are_there(open_build: Callable[..., BuildContext]) -> None:
-    assert learn(open_build(), guest("", "booting ...", BLOCK)) == (KEY,)
+    assert learn(open_build(), guest("", "booting ...", BLOCK), seconds=60.0) == (KEY,)
 
 
 @pytest.mark.parametrize("log", ["no keys here", CloudError("no boot diagnostics")])
