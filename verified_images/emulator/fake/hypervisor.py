@@ -1,0 +1,231 @@
+"""The fake hypervisor: guests that boot in milliseconds and yet keep files, run commands and serve SSH and HTTP."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import threading
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING
+
+from verified_images.emulator.fake.disks import DiskStore, read_disk
+from verified_images.emulator.fake.faults import GuestFault
+from verified_images.emulator.fake.forwards import Forward, connect_to_service, refuse
+from verified_images.emulator.fake.guest import Guest, GuestFiles
+from verified_images.emulator.fake.marketplace import marketplace_disk
+from verified_images.emulator.hypervisor import HypervisorError
+from verified_images.emulator.qemu.processes import end_recorded_process
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from verified_images.emulator.hypervisor import CommandOutcome, Generation, GuestSpec
+
+_SSH_PORT = 22
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A guest that was started, and the ports that lead to it, for as long as it is not forgotten."""
+
+    guest: Guest
+    forwards: dict[int, Forward] = field(default_factory=dict)
+
+
+class FakeHypervisor:
+    """Runs guests as namespaces; see `verified_images.emulator.hypervisor.Hypervisor` for the promises.
+
+    ``state`` is the folder of this cloud's guests, for one hypervisor at a time; ``cache`` may be shared by all.
+    ``progress`` is told what takes long. ``fault`` is asked at each start how the guest shall misbehave.
+
+    Raises:
+        HypervisorError: another process uses ``state``.
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        cache: Path,
+        *,
+        progress: Callable[[str], None] | None = None,
+        fault: Callable[[GuestSpec], GuestFault] | None = None,
+    ) -> None:
+        self.fault: Callable[[GuestSpec], GuestFault] = fault or (lambda _: GuestFault())
+        self._cache = cache.absolute()
+        self._progress = progress or (lambda _: None)
+        self._folder = state.absolute() / "guests"
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder.chmod(0o700)
+        self._lock_file = _take(self._folder)
+        self._sweep()
+        self._disks = DiskStore(state.absolute() / "layers")
+        self._lock = threading.RLock()
+        self._entries: dict[str, _Entry] = {}
+
+    def start(self, spec: GuestSpec) -> None:
+        """Start the guest and return once it runs."""
+        fault = self.fault(spec)
+        if fault.cannot_start:
+            raise HypervisorError(fault.cannot_start)
+        with self._lock:
+            if self.is_running(spec.name):
+                raise HypervisorError(f"the guest {spec.name} runs already")
+            self._check_free(spec)
+            old = self._entries.get(spec.name)
+            guest = Guest(spec, self._disks.root_file_system(spec.disks[0]), self._files(spec.name), fault)
+            guest.power_on()
+            self._entries[spec.name] = _Entry(guest, old.forwards if old else {})
+
+    def stop(self, name: str, *, graceful: bool) -> None:  # noqa: ARG002 - its disks are never left half written
+        """Stop the guest."""
+        if entry := self._entries.get(name):
+            entry.guest.power_off()
+
+    def restart(self, name: str) -> None:
+        """Restart the guest in place."""
+        guest = self._running(name)
+        guest.power_off()
+        guest.power_on(keep_log=True)
+
+    def forget(self, name: str) -> None:
+        """Stop the guest and remove what is kept of it, disks excepted."""
+        self.stop(name, graceful=False)
+        with self._lock:
+            entry = self._entries.pop(name, None)
+        for forward in entry.forwards.values() if entry else ():
+            forward.close()
+        shutil.rmtree(self._files(name).folder, ignore_errors=True)
+
+    def is_running(self, name: str) -> bool:
+        """Tell whether the guest runs."""
+        entry = self._entries.get(name)
+        return entry is not None and entry.guest.is_running
+
+    def wait_until_provisioned(self, name: str, timeout: float) -> None:
+        """Return once the guest's boot is done."""
+        self._running(name).wait_until_ready(timeout)
+
+    def is_agent_ready(self, name: str) -> bool:
+        """Tell whether the guest's agent answers."""
+        entry = self._entries.get(name)
+        return entry is not None and entry.guest.is_ready
+
+    def run_command(self, name: str, script: str, timeout: float) -> CommandOutcome:
+        """Run a shell script as root through the guest's agent."""
+        return self._running(name).run_script(script, timeout)
+
+    def read_serial_log(self, name: str) -> bytes:
+        """Give what the guest has written to its serial console since its last start."""
+        try:
+            return self._files(name).serial_log.read_bytes()
+        except FileNotFoundError:
+            return b""
+
+    def forward(self, name: str, port: int) -> tuple[str, int]:
+        """Give a host address that leads to the guest's TCP ``port``.
+
+        A connection to it is reset while nothing listens in the guest.
+        """
+        with self._lock:
+            entry = self._entries.get(name)
+            if entry is None:
+                raise HypervisorError(f"there is no guest {name}")
+            if port not in entry.forwards:
+
+                def serve(connection: socket.socket) -> None:
+                    self._serve(name, port, connection)
+
+                entry.forwards[port] = Forward(f"{name}:{port}", serve)
+            return entry.forwards[port].address
+
+    def create_disk(self, path: Path, *, base: Path | None, size_bytes: int | None) -> None:
+        """Make a disk at ``path``: empty, or on top of ``base``."""
+        self._disks.create(path, base=base, size_bytes=size_bytes)
+
+    def freeze_disk(self, path: Path, image: Path) -> None:
+        """Make ``path`` the read-only ``image`` and put a new disk on top of it at ``path``."""
+        with self._lock:
+            self._check_unused(path)
+            self._disks.freeze(path, image)
+
+    def disk_size(self, path: Path) -> int:
+        """Give the size in bytes that a guest is told."""
+        return read_disk(path).size_bytes
+
+    def delete_disk(self, path: Path) -> None:
+        """Delete a disk or image."""
+        with self._lock:
+            self._check_unused(path)
+            self._disks.delete(path)
+
+    def marketplace_disk(self, urn: str, generation: Generation) -> Path:
+        """Give the disk of a Marketplace image, built at first use."""
+        return marketplace_disk(urn, generation, self._cache, self._progress)
+
+    def close(self) -> None:
+        """Stop all guests and let go of the state folder."""
+        entries = list(self._entries.values())
+        for entry in entries:
+            for forward in entry.forwards.values():
+                forward.close()
+        for entry in entries:
+            entry.guest.power_off()
+        for entry in entries:
+            for forward in entry.forwards.values():
+                forward.join()
+        self._entries.clear()
+        self._lock_file.close()
+
+    def _serve(self, name: str, port: int, connection: socket.socket) -> None:
+        entry = self._entries.get(name)
+        # Whatever ends the guest in between closes its ports, too.
+        with contextlib.suppress(HypervisorError, OSError, EOFError):
+            if entry and entry.guest.accepts(port):
+                if port == _SSH_PORT:
+                    entry.guest.ssh.serve(connection)
+                else:
+                    connect_to_service(entry.guest, connection, entry.guest.spec.network.address, port)
+                return
+        refuse(connection)
+
+    def _files(self, name: str) -> GuestFiles:
+        return GuestFiles(self._folder / name)
+
+    def _running(self, name: str) -> Guest:
+        entry = self._entries.get(name)
+        if entry is None or not entry.guest.is_running:
+            raise HypervisorError(f"the guest {name} is not running")
+        return entry.guest
+
+    def _check_free(self, spec: GuestSpec) -> None:
+        for disk in spec.disks:
+            self._check_unused(disk)
+
+    def _check_unused(self, disk: Path) -> None:
+        for name, entry in self._entries.items():
+            if entry.guest.is_running and disk in entry.guest.spec.disks:
+                raise HypervisorError(f"the disk {disk.name} is in use by the guest {name}")
+
+    def _sweep(self) -> None:
+        for folder in self._folder.iterdir():
+            if folder.is_dir() and end_recorded_process(GuestFiles(folder).record):
+                self._progress(f"ended the guest {folder.name}, which an earlier run had left")
+
+
+def _take(folder: Path) -> IO[str]:
+    file = (folder / ".lock").open("a+", encoding="ascii")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.seek(0)
+        owner = file.read().strip()
+        file.close()
+        raise HypervisorError(f"the folder {folder} is in use by process {owner or 'unknown'}") from error
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file
