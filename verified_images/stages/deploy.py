@@ -37,7 +37,7 @@ from verified_images.stages.together import together
 from verified_images.waiting import Deadline, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from verified_images.stages.capture import CapturedImage
     from verified_images.stages.context import BuildContext
@@ -139,7 +139,7 @@ def _log_into_instances(
     context: BuildContext, states: Sequence[InstanceState], deadline: Deadline
 ) -> Sequence[Instance]:
     arm, place, names = context.arm, context.place, context.run.names
-    ports = read_ssh_ports(arm, place, names.load_balancer)
+    ports = _wait_for_ssh_ports(context, states, deadline)
     addresses = list_private_addresses(arm, place.group, names.scale_set)
     host = _frontend_address(context)
 
@@ -158,6 +158,20 @@ def _log_into_instances(
         )
 
     return together([functools.partial(log_into, index, state) for index, state in enumerate(states)])
+
+
+def _wait_for_ssh_ports(
+    context: BuildContext, states: Sequence[InstanceState], deadline: Deadline
+) -> Mapping[str, int]:
+    """Return the load balancer's port of each instance; ARM may list it somewhat later than the instance."""
+
+    def look(deadline: Deadline) -> Mapping[str, int] | None:
+        ports = read_ssh_ports(context.arm, context.place, context.run.names.load_balancer)
+        missing = [state.name for state in states if state.number not in ports]
+        deadline.saw(f"no SSH port for {', '.join(missing)}")
+        return None if missing else ports
+
+    return wait_for(look, deadline, every=context.arm.connection.polling_interval)
 
 
 def _guest(context: BuildContext, state: InstanceState) -> Guest:
