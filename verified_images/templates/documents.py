@@ -44,8 +44,7 @@ def read_document(file: Path) -> Document:
     text = _read_text(file)
     if file.suffix.lower() == ".json":
         _check_json(file, text)
-        # JSON allows tabs between values, YAML does not; inside of texts, JSON does not allow them.
-        text = text.replace("\t", " ")
+        text = _json_as_yaml(text)
     tree = _parse(file, text)
     problems = Problems(file, tree.lines)
     for key_path, line, message in tree.mistakes:
@@ -94,6 +93,20 @@ def _check_json(file: Path, text: str) -> None:
         fail(file, "values are nested too deeply")
 
 
+def _json_as_yaml(text: str) -> str:
+    """Return correct JSON with the few things changed that YAML would read differently; lines stay as they are."""
+    # Inside of its texts JSON allows neither tabs nor line ends, so these stand between the values.
+    text = text.replace("\t", " ").replace("\r", " ")
+    # YAML wants the colon right behind the key. Every text is matched, so that none is entered in its middle.
+    text = re.sub(
+        r'("(?:[^"\\]|\\.)*")(?:(\s+):)?',
+        lambda match: match[1] if match[2] is None else f"{match[1]}:{match[2]}",
+        text,
+    )
+    # YAML refuses some of these characters and takes others for line ends.
+    return re.sub("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]", lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
 def _refuse_constant(name: str) -> Never:
     raise ValueError(f"{name} is not a JSON value")
 
@@ -109,7 +122,7 @@ def _parse(file: Path, text: str) -> Tree:
         fail(file, str(error), error.line)
     except (ValueError, OverflowError, AttributeError, IndexError, TypeError, AssertionError) as error:
         # ruamel lets these through for some malformed escapes, tags and directives.
-        fail(file, f"this is not YAML: {error}", tree.last_line)
+        fail(file, f"this cannot be read: {error}", tree.last_line)
     return tree
 
 
@@ -129,4 +142,4 @@ def _yaml_message(error: YAMLError) -> str:
         r"mapping values are not allowed": "text that holds ': ' must be in quotes, and keys must be aligned",
     }
     hint = next((f" ({hint})" for pattern, hint in hints.items() if re.search(pattern, problem)), "")
-    return f"this is not YAML: {problem}{hint}"
+    return f"this cannot be read: {problem}{hint}"

@@ -31,6 +31,9 @@ class FrozenDict(dict[str, Any]):
     __setitem__ = __delitem__ = __ior__ = _refuse
     update = setdefault = pop = popitem = clear = _refuse
 
+    def __reduce__(self) -> tuple[type[FrozenDict], tuple[dict[str, Any]]]:
+        return FrozenDict, (dict(self),)
+
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(frozenset(self.items()))
 
@@ -195,17 +198,21 @@ def is_version(value: str) -> bool:
     )
 
 
-def _version_or(word: str) -> AfterValidator:
-    def check(value: str) -> str:
-        if value != word and not is_version(value):
-            raise wrong(f"{value!r} is not a version: write X.Y.Z (three whole numbers) or {word}")
-        return value
-
-    return AfterValidator(check)
+def _target_version(value: str) -> str:
+    if value != "auto" and not is_version(value):
+        raise wrong(f"{value!r} is not a version: write X.Y.Z (three whole numbers) or auto")
+    return value
 
 
-SourceVersion = Annotated[str, _version_or("latest")]
-TargetVersion = Annotated[str, _version_or("auto")]
+def _source_version(value: str) -> str:
+    # Less strict than a target's: Marketplace versions have leading zeros.
+    if value != "latest" and not re.fullmatch(r"\d+\.\d+\.\d+", value, re.ASCII):
+        raise wrong(f"{value!r} is not a version: write X.Y.Z (three whole numbers) or latest")
+    return value
+
+
+SourceVersion = Annotated[str, AfterValidator(_source_version)]
+TargetVersion = Annotated[str, AfterValidator(_target_version)]
 
 
 def _network(value: str) -> str:

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 
 def check_named_files(folder: Path, entries: object, problems: Problems) -> None:
-    """Note a problem for every file that the ``provisioners`` section names and that cannot be read.
+    """Note a problem for every file that the ``provisioners`` name and that cannot be read.
 
-    Paths are relative to ``folder``. Provisioners that are wrong themselves are passed over.
+    Paths are relative to ``folder``. ``entries`` are provisioners or what a template says of them; an entry that is
+    wrong itself is passed over.
     """
-    for place, entry in enumerate(entries if isinstance(entries, list) else ()):
+    for place, entry in enumerate(entries if isinstance(entries, list | tuple) else ()):
         try:
             provisioner = read_provisioner(entry)
         except ValidationError:

@@ -82,7 +82,7 @@ def load_template(
         key: {} if key == "variables" else _render(value, (key,), renderer, problems) for key, value in data.items()
     }
     checked = _check(rendered, problems)
-    check_named_files(file.parent, rendered.get("provisioners"), problems)
+    check_named_files(file.parent, checked.provisioners if checked else rendered.get("provisioners"), problems)
     problems.raise_if_any()
     facts = {"name": name, "file": file, "variables": resolved.declared, "secrets": renderer.secrets}
     lines = {place: problems.line_of(("provisioners", place)) for place in range(len(rendered.get("provisioners", ())))}

@@ -19,6 +19,7 @@ KeyPath: TypeAlias = tuple[str | int, ...]
 """The keys and list places (from 0) that lead to a value."""
 
 _LONGEST_SHOWN = 60
+_MOST_SHOWN = 100
 
 
 class Problems:
@@ -57,7 +58,11 @@ class Problems:
     def raise_if_any(self) -> None:
         """Raise a TemplateError with all problems, if there are any."""
         if self._found:
-            raise TemplateError(self.sorted())
+            problems = self.sorted()
+            more = len(problems) - _MOST_SHOWN
+            if more > 0:
+                problems[_MOST_SHOWN:] = [TemplateProblem(self.file, None, "", f"{more} more problems are not shown")]
+            raise TemplateError(problems)
 
     def sorted(self) -> list[TemplateProblem]:
         """Return the problems in the order of the file."""

@@ -6,6 +6,7 @@ Python objects, bounded loops and output) rather than to withstand an attacker.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import StrictUndefined, TemplateSyntaxError
@@ -16,7 +17,7 @@ from pydantic import SecretStr
 from verified_images.templates.nearest import did_you_mean, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from jinja2.runtime import Context
 
@@ -25,7 +26,8 @@ LARGEST_TEXT = 1024 * 1024
 _MOST_ROUNDS = 100_000
 # Shorter ones, such as the length of a secret, would mask half of every log.
 _SHORTEST_DERIVED_SECRET = 6
-_REMOVED = ("lipsum", "cycler", "joiner")
+_REMOVED_GLOBALS = ("lipsum", "cycler", "joiner")
+_REMOVED_FILTERS = ("center", "batch", "slice", "format")
 
 
 class RenderError(Exception):
@@ -57,8 +59,10 @@ class Renderer:
             comment_start_string="{{#",
             comment_end_string="#}}",
         )
-        for name in _REMOVED:
+        for name in _REMOVED_GLOBALS:
             del self._jinja.globals[name]
+        for name in _REMOVED_FILTERS:
+            del self._jinja.filters[name]
         self._jinja.globals |= {
             "range": self._range,
             "var": _Names("var", variables, self),
@@ -175,13 +179,26 @@ class _Undefined(StrictUndefined):
 
 
 class _Sandbox(SandboxedEnvironment):
-    """Jinja2's sandbox, which also refuses products that would fill the memory."""
+    """Jinja2's sandbox, which also refuses what would fill the memory."""
 
-    intercepted_binops = frozenset(["*", "**"])
+    intercepted_binops = frozenset(["*", "**", "%"])
+
+    def call(self, context: Context, function: Any, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        """Refuse widths such as that of ``"x".ljust(10 ** 9)``."""
+        for argument in (*args, *kwargs.values()):
+            if isinstance(argument, int) and abs(argument) > LARGEST_TEXT:
+                raise SecurityError(f"the number {argument} is too large")
+        return super().call(context, function, *args, **kwargs)
+
+    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:  # noqa: ANN401
+        """Refuse large widths in the formats of ``str.format``."""
+        if isinstance(format_text := getattr(value, "__self__", None), str):
+            _refuse_beyond_largest(_widest(format_text), "format")
+        return super().wrap_str_format(value)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401
-        if _size_of_result(operator, left, right) > LARGEST_TEXT:
-            raise SecurityError(f"the result of '{operator}' is too large")
+        """Refuse large products, powers, and widths in formats."""
+        _refuse_beyond_largest(_size_of_result(operator, left, right), operator)
         return super().call_binop(context, operator, left, right)
 
 
@@ -198,7 +215,18 @@ def _size_of_result(operator: str, left: object, right: object) -> int:
             int(times),
         ):
             return len(repeated) * times
+        case "%", str(), _:
+            return _widest(left)
     return 0
+
+
+def _widest(format_text: str) -> int:
+    return max((int(width) for width in re.findall(r"\d{1,18}", format_text)), default=0)
+
+
+def _refuse_beyond_largest(size: int, operation: str) -> None:
+    if size > LARGEST_TEXT:
+        raise SecurityError(f"the result of '{operation}' is too large")
 
 
 def _join(pieces: Iterable[str]) -> str:
