@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from verified_images.emulator.network.interfaces import NetworkInterfaces
+from verified_images.emulator.network.load_balancers import LoadBalancers
 from verified_images.emulator.network.network_security_groups import NetworkSecurityGroups
 from verified_images.emulator.network.public_ip_addresses import PublicIPAddresses
+from verified_images.emulator.network.usages import list_usages
 from verified_images.emulator.network.virtual_networks import VirtualNetworks
+from verified_images.emulator.routing import Route
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from verified_images.emulator.lifecycle import Kind
-    from verified_images.emulator.routing import Route
 
 
 def kinds() -> Iterator[Kind]:
@@ -22,8 +24,10 @@ def kinds() -> Iterator[Kind]:
     yield NetworkSecurityGroups()
     yield PublicIPAddresses()
     yield NetworkInterfaces()
+    yield LoadBalancers()
 
 
 def routes() -> Iterator[Route]:
     """Give the URL table beyond that of the resource types."""
-    yield from ()
+    place = "/subscriptions/{subscription}/providers/Microsoft.Network/locations/{location}"
+    yield Route("GET", f"{place}/usages", list_usages)

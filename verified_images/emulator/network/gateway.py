@@ -33,12 +33,14 @@ class Gateway:
     """Listens on ``port`` (0 takes a free one) until it is closed.
 
     A connection that Azure would drop is held, as a dropped one is, until the client gives up, but for at most
-    ``patience`` seconds; then the host is said to be unreachable.
+    ``patience`` seconds; then the host is said to be unreachable. What leads to a guest may accept a connection
+    before the guest does: one that is hung up within ``grace`` seconds counts as refused.
     """
 
-    def __init__(self, cloud: Cloud, port: int, *, patience: float = 10.0) -> None:
+    def __init__(self, cloud: Cloud, port: int, *, patience: float = 10.0, grace: float = 0.03) -> None:
         self._cloud = cloud
         self._patience = patience
+        self._grace = grace
         self._probing = Probing(cloud)
         self._balancing = Balancing(cloud, self._probing)
         self._socket = socket.create_server(("127.0.0.1", port))
@@ -123,11 +125,26 @@ class Gateway:
         except (HypervisorError, OSError):
             await self._turn_away(reader, writer, target, Nowhere.DROPPED)
             return
-        answer(writer, Reply.SUCCEEDED)
         try:
+            first = await _listen_for(guest[0], self._grace)
+            if first == b"":
+                answer(writer, Reply.REFUSED)
+                return
+            answer(writer, Reply.SUCCEEDED)
+            writer.write(first or b"")
             await _relay((reader, writer), guest)
         finally:
             await _hang_up(guest[1])
+
+
+async def _listen_for(guest: asyncio.StreamReader, seconds: float) -> bytes | None:
+    """Give what a guest says first, nothing when it hung up, or None when it is waiting to be spoken to."""
+    try:
+        return await asyncio.wait_for(guest.read(_CHUNK), seconds)
+    except TimeoutError:
+        return None
+    except ConnectionError:
+        return b""
 
 
 async def _relay(client: Streams, guest: Streams) -> None:

@@ -69,7 +69,17 @@ class NetworkKind(Kind):
         for part in self.parts:
             resource.properties[part.collection] = part.make_all(cloud, resource, lists[part.collection], existing)
         self.check(cloud, resource)
+        for part in self.parts:
+            for item in part.items(existing) if existing else ():
+                if not pick(part.items(resource), item["name"]):
+                    part.release(cloud, item)
         return resource
+
+    def dispose(self, cloud: Cloud, resource: Resource) -> None:
+        """Take the parts of a resource that goes away out of what names them and outlives it."""
+        for part in self.parts:
+            for item in part.items(resource):
+                part.release(cloud, item)
 
     def first_answer(self, resource: Resource, existing: Resource | None) -> tuple[int, str]:
         """Give status and state of a write's first answer: one that changes no property is done at once."""
@@ -106,7 +116,7 @@ class NetworkKind(Kind):
 
     def _get_part(self, part: Part, cloud: Cloud, request: Request) -> Answer:
         parent = self.find(cloud, _parent(request.id))
-        item = pick(part.items(parent), request.id.name)
+        item = pick(part.shown(cloud, parent), request.id.name)
         if item is None:
             raise network_error(404, "NotFound", f"Resource {request.id} not found.")
         return Answer(200, as_of(request.api_version, part.render(cloud, parent, item)))
@@ -171,6 +181,9 @@ class NetworkKind(Kind):
             if parent is None:
                 return
             left = [item for item in part.items(parent) if item["name"].lower() != identifier.name.lower()]
+            for item in part.items(parent):
+                if item not in left:
+                    part.release(cloud, item)
             parent.properties[part.collection] = left
             self._touch(cloud, parent, "Succeeded")
 

@@ -1,8 +1,8 @@
 """Inbound NAT: a port of a load balancer's frontend for each machine, by rule or out of a range.
 
 A range serves the members of a backend pool (inbound NAT rule, version 2) or the instances of a scale set
-(inbound NAT pool). Recorded ports are the range's start plus the instance's number; what does not fit gets the
-lowest port that is free.
+(inbound NAT pool); an instance's interface names the rule ``<pool>.<instance>`` that a pool makes for it. Recorded
+ports are the range's start plus the instance's number; what does not fit gets the lowest port that is free.
 """
 
 from __future__ import annotations
@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.network.parts import id_of
 from verified_images.emulator.network.pools import pool_members
-from verified_images.emulator.network.references import INSTANCE_INTERFACE, configurations_naming, refers_to
+from verified_images.emulator.network.references import (
+    INSTANCE_INTERFACE,
+    SCALE_SET,
+    configurations_naming,
+    ip_configurations,
+    referrers_of_type,
+    refers_to,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,7 +28,6 @@ if TYPE_CHECKING:
     from verified_images.emulator.store import Resource
 
 RULES = "loadBalancerInboundNatRules"
-POOLS = "loadBalancerInboundNatPools"
 
 
 def nat_target(cloud: Cloud, balancer: Resource, frontend: str, port: int) -> tuple[IpConfiguration, int] | None:
@@ -41,8 +47,41 @@ def mapped_ports(cloud: Cloud, balancer: Resource, rule: dict[str, Any]) -> list
     if not is_range(rule):
         return [(member, int(properties["frontendPort"])) for member in configurations_naming(cloud, rule["id"], RULES)]
     pool = id_of(properties.get("backendAddressPool"))
-    members = pool_members(cloud, pool) if pool else list(configurations_naming(cloud, rule["id"], POOLS))
+    members = pool_members(cloud, pool) if pool else _instances(cloud, balancer, rule)
     return list(_assign(cloud, balancer, rule, members))
+
+
+def _instances(cloud: Cloud, balancer: Resource, pool: dict[str, Any]) -> list[IpConfiguration]:
+    """Give the instances of scale sets that name a pool: each has a rule that is called after both."""
+    return [
+        configuration
+        for scale_set in referrers_of_type(cloud, pool["id"], SCALE_SET)
+        for interface in cloud.store.select(INSTANCE_INTERFACE, under=scale_set.id)
+        for configuration in ip_configurations(interface)
+        if refers_to(configuration.properties.get(RULES) or [], _rule_id(balancer, pool, configuration))
+    ]
+
+
+def _rule_id(balancer: Resource, pool: dict[str, Any], configuration: IpConfiguration) -> str:
+    return f"{balancer.id}/inboundNatRules/{pool['name']}.{configuration.interface.id.names[1]}"
+
+
+def shown_rules(cloud: Cloud, balancer: Resource) -> list[dict[str, Any]]:
+    """Give the inbound NAT rules of a load balancer: its own, and one for each instance that a pool serves."""
+    return [*balancer.properties["inboundNatRules"], *_pool_rules(cloud, balancer)]
+
+
+def _pool_rules(cloud: Cloud, balancer: Resource) -> Iterator[dict[str, Any]]:
+    for pool in balancer.properties["inboundNatPools"]:
+        shared = {key: value for key, value in pool["properties"].items() if not key.startswith("frontendPortRange")}
+        for member, port in mapped_ports(cloud, balancer, pool):
+            identifier = _rule_id(balancer, pool, member)
+            yield {
+                "name": identifier.rpartition("/")[2],
+                "id": identifier,
+                "type": f"{balancer.id.type}/inboundNatRules",
+                "properties": {**shared, "frontendPort": port, "backendIPConfiguration": {"id": member.id}},
+            }
 
 
 def is_range(rule: dict[str, Any]) -> bool:

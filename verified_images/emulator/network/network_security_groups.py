@@ -8,7 +8,7 @@ from verified_images.emulator.arm_errors import network_error
 from verified_images.emulator.lifecycle import Style
 from verified_images.emulator.network.kind import NetworkKind
 from verified_images.emulator.network.parts import id_of
-from verified_images.emulator.network.references import interfaces_naming, referrers_of_type, refers_to
+from verified_images.emulator.network.references import SCALE_SET, interfaces_naming, referrers_of_type, refers_to
 from verified_images.emulator.network.security_rules import DefaultSecurityRules, SecurityRules, check_conflicts
 from verified_images.emulator.network.virtual_networks import VirtualNetworks
 from verified_images.emulator.operations import NETWORK
@@ -50,6 +50,13 @@ class NetworkSecurityGroups(NetworkKind):
 
     def check_delete(self, cloud: Cloud, resource: Resource) -> None:
         """Refuse while an interface or a subnet has the group."""
+        for scale_set in referrers_of_type(cloud, resource.id, SCALE_SET):
+            raise network_error(
+                400,
+                "NetworkSecurityGroupInUseByVirtualMachineScaleSet",
+                f"Cannot delete network security group {resource.id} since it is in use by virtual machine scale set "
+                f"{scale_set.id}.",
+            )
         users = [str(found.id) for found in _interfaces(cloud, resource)] + _subnets(cloud, resource)
         if users:
             raise network_error(

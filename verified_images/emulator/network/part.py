@@ -45,6 +45,14 @@ class Part:
     def check_delete(self, cloud: Cloud, parent: Resource, item: dict[str, Any]) -> None:
         """Refuse with ArmError to take an item away while something needs it."""
 
+    def release(self, cloud: Cloud, item: dict[str, Any]) -> None:
+        """Take an item that goes away out of what names it and may outlive it."""
+
+    def shown(self, cloud: Cloud, parent: Resource) -> list[dict[str, Any]]:
+        """Give the items that the wire shows, those that follow from others included."""
+        del cloud
+        return self.items(parent)
+
     def items(self, parent: Resource) -> list[dict[str, Any]]:
         """Give the items as the parent keeps them."""
         return named(parent.properties, self.collection)
@@ -97,7 +105,7 @@ class Part:
 
     def render_all(self, cloud: Cloud, parent: Resource) -> Iterator[dict[str, Any]]:
         """Give the items as the wire shows them."""
-        for item in self.items(parent):
+        for item in self.shown(cloud, parent):
             yield self.render(cloud, parent, item)
 
 

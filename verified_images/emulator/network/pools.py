@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from verified_images.emulator.ids import ResourceId
+from verified_images.emulator.ids import ResourceId, same_id
 from verified_images.emulator.network.addresses import address_holder
 from verified_images.emulator.network.parts import find_part, id_of
-from verified_images.emulator.network.references import configurations_naming, ip_configurations
+from verified_images.emulator.network.references import configurations_naming, interfaces_naming, ip_configurations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,3 +44,23 @@ def _by_address(cloud: Cloud, entry: dict[str, Any]) -> Iterator[IpConfiguration
         for configuration in ip_configurations(interface) if interface else ():
             if configuration.id == holder:
                 yield configuration
+
+
+def forget_in_interfaces(cloud: Cloud, target: str) -> None:
+    """Take a pool or an inbound NAT rule that goes away out of the interfaces that name it."""
+    with cloud.store.lock:
+        for interface in interfaces_naming(cloud, target):
+            for configuration in ip_configurations(interface):
+                for name in (MEMBERSHIP, "loadBalancerInboundNatRules"):
+                    _forget(configuration.properties, name, target)
+            cloud.store.put(interface)
+
+
+def _forget(properties: dict[str, Any], name: str, target: str) -> None:
+    if name not in properties:
+        return
+    left = [reference for reference in properties[name] if not same_id(id_of(reference), target)]
+    if left:
+        properties[name] = left
+    else:
+        del properties[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from verified_images.emulator.arm_errors import network_error
@@ -10,6 +11,7 @@ from verified_images.emulator.network.kind import require
 from verified_images.emulator.network.part import Part
 from verified_images.emulator.network.references import (
     LOAD_BALANCER,
+    SCALE_SET,
     configurations_naming,
     referrers_of_type,
     refers_to,
@@ -76,9 +78,10 @@ class Subnets(Part):
         return {"ipConfigurations": users} if users else {}
 
     def check_delete(self, cloud: Cloud, parent: Resource, item: dict[str, Any]) -> None:
-        """Refuse while something has an address of the subnet."""
+        """Refuse while something has an address of the subnet, or a scale set may take one."""
         del parent
-        if user := next(self._users(cloud, item), None):
+        scale_sets = (str(found.id) for found in referrers_of_type(cloud, item["id"], SCALE_SET))
+        if user := next(chain(self._users(cloud, item), scale_sets), None):
             raise network_error(
                 400,
                 "InUseSubnetCannotBeDeleted",

@@ -14,6 +14,7 @@ _SINCE = {
     "ddosSettings": "2022-05-01",
     "delegations": "2019-11-01",
     "disableTcpStateTracking": "2022-05-01",
+    "disableOutboundSnat": "2020-03-01",
     "enableDdosProtection": "2017-09-01",
     "hostedWorkloads": "2019-11-01",
     "ipamPoolPrefixAllocations": "2024-01-01",
@@ -31,6 +32,8 @@ _SINCE = {
     "tier": "2020-08-01",
     "vnetEncryptionSupported": "2022-01-01",
 }
+_UNTIL = {"enableVmProtection": "2020-05-01"}
+"""Properties that older api-versions alone show."""
 
 
 def as_of(version: str, value: Any) -> Any:  # noqa: ANN401 - any JSON value
@@ -39,7 +42,7 @@ def as_of(version: str, value: Any) -> Any:  # noqa: ANN401 - any JSON value
         return {
             key: item if key == "tags" else as_of(version, item)
             for key, item in value.items()
-            if version >= _SINCE.get(key, "")
+            if version >= _SINCE.get(key, "") and (key not in _UNTIL or version < _UNTIL[key])
         }
     if isinstance(value, list):
         return [as_of(version, item) for item in value]

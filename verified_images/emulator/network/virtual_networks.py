@@ -52,7 +52,8 @@ class VirtualNetworks(NetworkKind):
             "privateEndpointVNetPolicies": "Disabled",
             "virtualNetworkPeerings": [],
             "enableDdosProtection": False,
-            **{key: value for key, value in given.items() if key != "enableVmProtection" or value},
+            "enableVmProtection": False,
+            **given,
             "addressSpace": space,
         }
 

@@ -1,0 +1,98 @@
+"""Load balancers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from verified_images.emulator.arm_errors import network_error
+from verified_images.emulator.lifecycle import Style
+from verified_images.emulator.network.backend_address_pools import BackendAddressPools
+from verified_images.emulator.network.balancer_conflicts import check_rules
+from verified_images.emulator.network.frontend_ip_configurations import FrontendIPConfigurations
+from verified_images.emulator.network.inbound_nat import InboundNatPools, InboundNatRules
+from verified_images.emulator.network.kind import NetworkKind
+from verified_images.emulator.network.load_balancing_rules import LoadBalancingRules, OutboundRules
+from verified_images.emulator.network.part import canonical
+from verified_images.emulator.network.probes import Probes
+from verified_images.emulator.network.references import INTERFACE, LOAD_BALANCER, SCALE_SET, referrers_of_type
+from verified_images.emulator.operations import NETWORK
+from verified_images.emulator.paging import page
+from verified_images.emulator.routing import Route
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from verified_images.emulator.cloud import Cloud
+    from verified_images.emulator.network.part import Part
+    from verified_images.emulator.store import Resource
+    from verified_images.emulator.wire import Answer, Request
+
+
+class LoadBalancers(NetworkKind):
+    """Microsoft.Network/loadBalancers."""
+
+    type: ClassVar[str] = LOAD_BALANCER
+    style: ClassVar[Style] = Style(
+        NETWORK, created=(201, "Succeeded"), updated=(200, "Succeeded"), etag="network", retry_delete=10
+    )
+    parts: ClassVar[tuple[Part, ...]] = (
+        FrontendIPConfigurations(),
+        BackendAddressPools(),
+        Probes(),
+        LoadBalancingRules(),
+        InboundNatRules(),
+        OutboundRules(),
+        InboundNatPools(),
+    )
+
+    def fill_in(
+        self, cloud: Cloud, resource: Resource, given: dict[str, Any], existing: Resource | None
+    ) -> dict[str, Any]:
+        """Check the SKU, which cannot change."""
+        del cloud
+        sku = resource.body.get("sku") or {}
+        resource.body["sku"] = {
+            "name": canonical(sku.get("name", "Basic"), ("Basic", "Standard", "Gateway")),
+            "tier": canonical(sku.get("tier", "Regional"), ("Regional", "Global")),
+        }
+        if existing and existing.body["sku"] != resource.body["sku"]:
+            raise network_error(
+                400,
+                "LoadBalancerSkuCannotBeChanged",
+                f"The sku of load balancer {resource.id} cannot be changed from {existing.body['sku']['name']} to "
+                f"{resource.body['sku']['name']}.",
+            )
+        return given
+
+    def check(self, cloud: Cloud, resource: Resource) -> None:
+        """Refuse rules that contradict each other."""
+        del cloud
+        check_rules(resource)
+
+    def check_delete(self, cloud: Cloud, resource: Resource) -> None:
+        """Refuse while a scale set's model or an interface names a part of the load balancer."""
+        for part in self.parts:
+            for item in part.items(resource):
+                for scale_set in referrers_of_type(cloud, item["id"], SCALE_SET):
+                    raise network_error(
+                        400,
+                        "LoadBalancerInUseByVirtualMachineScaleSet",
+                        f"Cannot delete load balancer {resource.id} since its child resources {item['name']} are in "
+                        f"use by virtual machine scale set {scale_set.id}.",
+                    )
+
+    def more_routes(self) -> Iterator[Route]:
+        """Give the routes of the parts, and the list of the interfaces behind the load balancer."""
+        yield from super().more_routes()
+        yield Route("GET", f"{self.collection_pattern()}/{{name}}/networkInterfaces", self._list_interfaces)
+
+    def _list_interfaces(self, cloud: Cloud, request: Request) -> Answer:
+        balancer = self.find(cloud, request.id)
+        found: dict[str, Resource] = {}
+        for part in self.parts:
+            for item in part.items(balancer):
+                for interface in referrers_of_type(cloud, item["id"], INTERFACE):
+                    found[interface.id.key] = interface
+        kind = cloud.kind_of(INTERFACE)
+        shown = [kind.render(cloud, interface, request) for interface in found.values()] if kind else []
+        return page(cloud, request, shown)
