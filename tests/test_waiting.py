@@ -7,7 +7,7 @@ import time
 import pytest
 
 from verified_images.errors import DeadlineError
-from verified_images.waiting import Deadline, wait_for
+from verified_images.waiting import Deadline, pause, wait_for
 
 
 class Clock:
@@ -88,3 +88,10 @@ def test_what_remains_is_never_negative(clock: Clock) -> None:
     assert (deadline.elapsed, deadline.remaining) == (5, 0)
     with pytest.raises(DeadlineError, match=r"it did not happen within 3 s$"):
         deadline.check()
+
+
+def test_a_pause_of_nothing_does_not_sleep(clock: Clock) -> None:
+    pause(0)
+    pause(-1)
+    pause(2.5)
+    assert clock.slept == [2.5]
