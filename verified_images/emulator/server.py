@@ -56,7 +56,6 @@ class Server:
     def close(self) -> None:
         """Stop accepting calls and close the connections that are open."""
         self._server.should_exit = True
-        self._server.force_exit = True
         self._thread.join(_STOP_SECONDS)
         self._socket.close()
 
@@ -71,6 +70,12 @@ class _Uvicorn(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._started_event.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # An idle TLS client answers no farewell: closing politely would wait for its time-out.
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await super().shutdown(sockets)
 
     def install_signal_handlers(self) -> None:
         """Leave the process' signal handlers alone."""
