@@ -19,7 +19,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSSHServer]:
         yield server
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def session(server: OpenSSHServer) -> Iterator[Session]:
     with open_session(server) as session:
         yield session

@@ -5,14 +5,21 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from typing import TYPE_CHECKING
 
 import paramiko
 
 from verified_images.errors import ConnectionLostError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _ASK_EVERY = 15.0  # seconds between two questions whether the far side is there
 _ANSWER_WITHIN = 60.0  # seconds without an answer, and without anything else coming, after which it is not
-_MOST_CHANNELS = 8  # OpenSSH allows 10 sessions a connection (MaxSessions in sshd_config)
+# OpenSSH allows 10 sessions a connection (MaxSessions in sshd_config): these run commands at once, two more may belong
+# to programs in the background, and one is for ending a command whose time is up.
+_MOST_AT_ONCE = 6
+_MOST_CHANNELS = 9
 _OPEN_WITHIN = 60.0
 _WINDOW = 16 * 1024 * 1024  # bytes that may be under way to us: 16 MiB carry 300 MB/s over 50 ms
 _TICK = 1.0
@@ -20,14 +27,18 @@ _SETTLED_WITHIN = 0.5
 
 
 class Link:
-    """A transport that has logged in to ``machine``."""
+    """A transport that has logged in to ``machine``.
+
+    Who runs something holds one of the ``turns`` meanwhile; ``make_room`` closes channels that wait for later use.
+    """
 
     def __init__(self, transport: paramiko.Transport, machine: str) -> None:
         self.machine = machine
         self.transport = transport
         self._lock = threading.Lock()
         self._taken: set[paramiko.Channel] = set()
-        self._room = threading.BoundedSemaphore(_MOST_CHANNELS)
+        self.turns = threading.BoundedSemaphore(_MOST_AT_ONCE)
+        self.make_room: Callable[[], None] = lambda: None
         self._closing = threading.Event()
         self._heard_at = time.monotonic()
         self._keepalive = threading.Thread(target=self._keep_alive, name=f"ssh keepalive {machine}", daemon=True)
@@ -38,37 +49,27 @@ class Link:
         """Whether the connection stands, as far as is known."""
         return self.transport.is_active() and not self._closing.is_set()
 
-    def take_channel(self, *, urgent: bool = False) -> paramiko.Channel:
-        """Open a session channel, which the caller gives back; waits when the machine allows no more of them.
-
-        ``urgent`` uses the room that is kept free for ending commands.
+    def take_channel(self) -> paramiko.Channel:
+        """Open a session channel, which the caller gives back; the ones that are kept for later make room.
 
         Raises:
             ConnectionLostError: the connection is gone, or the machine refused the channel.
         """
-        if not urgent:
-            self._room.acquire()
+        if len(self._taken) >= _MOST_CHANNELS:
+            self.make_room()
         try:
             channel = self.transport.open_session(window_size=_WINDOW, timeout=_OPEN_WITHIN)
-        except BaseException as error:
-            if not urgent:
-                self._room.release()
-            if isinstance(error, (paramiko.SSHException, EOFError, OSError)):
-                raise self.lost("no channel could be opened") from error
-            raise
-        if not urgent:
-            with self._lock:
-                self._taken.add(channel)
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            raise self.lost("no channel could be opened") from error
+        with self._lock:
+            self._taken.add(channel)
         return channel
 
     def give_back(self, channel: paramiko.Channel) -> None:
         """Close a channel that was taken; a second time does nothing."""
         channel.close()
         with self._lock:
-            had_room = channel in self._taken
             self._taken.discard(channel)
-        if had_room:
-            self._room.release()
 
     def lost(self, what: str) -> ConnectionLostError:
         """Return the error that says so, with the reason where one is known."""

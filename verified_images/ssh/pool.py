@@ -30,25 +30,38 @@ class ShellPool:
         self._lock = threading.Lock()
         self._idle: list[Shell] = []
         self._parked: deque[Shell] = deque()
+        link.make_room = self._close_idle
 
     def run(self, text: str, collector: Collector, deadline: Deadline | None, *, sudo: bool) -> int:
         """Run a command on a shell that is its own meanwhile; a command whose time is up is ended. See Shell.run."""
-        while True:
-            shell = self._take()
-            try:
-                code = shell.run(text, collector, deadline, sudo=sudo)
-            except ShellBusyError:
-                self._park(shell)
-                continue
-            except DeadlineError:
-                kill(self._link, shell.hello.pid, sudo=sudo)
-                shell.close()
-                raise
-            except BaseException:
-                shell.close()
-                raise
-            self._put(shell)
+        with self._link.turns:
+            while (code := self._try(text, collector, deadline, sudo=sudo)) is None:
+                pass  # the next shell is a fresh one, or as good
             return code
+
+    def _try(self, text: str, collector: Collector, deadline: Deadline | None, *, sudo: bool) -> int | None:
+        """Run a command and return its exit code; None when the shell had to be put aside first."""
+        shell = self._take()
+        try:
+            code = shell.run(text, collector, deadline, sudo=sudo)
+        except ShellBusyError:
+            self._park(shell)
+            return None
+        except DeadlineError:
+            kill(self._link, shell.hello.pid, sudo=sudo)
+            shell.close()
+            raise
+        except BaseException:
+            shell.close()
+            raise
+        self._put(shell)
+        return code
+
+    def _close_idle(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for shell in idle:
+            shell.close()
 
     def _take(self) -> Shell:
         with self._lock:
@@ -89,7 +102,7 @@ def kill(link: Link, pid: int, *, sudo: bool) -> None:
     """End a command whose time is up; as well as can be, since the machine may be in a bad way."""
     nothing = Collector(Masker())
     with contextlib.suppress(MachineError, DeadlineError):
-        shell = Shell(link, urgent=True)
+        shell = Shell(link)
         try:
             shell.run(kill_tree(pid), nothing, Deadline("the end of a command", _KILLED_WITHIN), sudo=sudo)
         finally:

@@ -74,9 +74,9 @@ class Shell:
         MachineError: the login shell of the user gave no shell.
     """
 
-    def __init__(self, link: Link, *, urgent: bool = False) -> None:
+    def __init__(self, link: Link) -> None:
         self.link = link
-        self._channel = link.take_channel(urgent=urgent)
+        self._channel = link.take_channel()
         self._leader: str | None = None
         self._leader_is_root = False
         self.noisy = False  # something else writes to its streams: not to be used again

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING, Self
 
@@ -42,17 +43,20 @@ class Stream:
         self._feed = feed
         self._start = _START % (_SUDO if sudo else "")
         self._feed_error: BaseException | None = None
-        self._channel = link.take_channel()
-        self._arrivals = Arrivals(self._channel)
         self._feeder = threading.Thread(target=self._run_feed, name=f"ssh input {link.machine}", daemon=True)
 
     def __enter__(self) -> Self:
-        try:
-            self._channel.exec_command(self._start)
-        except (paramiko.SSHException, EOFError, OSError) as error:
-            self.link.give_back(self._channel)
-            raise self.link.lost("a command could not be started") from error
-        self._feeder.start()
+        with contextlib.ExitStack() as undo:
+            undo.enter_context(self.link.turns)
+            self._channel = self.link.take_channel()
+            undo.callback(self.link.give_back, self._channel)
+            self._arrivals = Arrivals(self._channel)
+            try:
+                self._channel.exec_command(self._start)
+            except (paramiko.SSHException, EOFError, OSError) as error:
+                raise self.link.lost("a command could not be started") from error
+            self._feeder.start()
+            self._undo = undo.pop_all()
         return self
 
     def __exit__(
@@ -61,7 +65,7 @@ class Stream:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.link.give_back(self._channel)  # wakes the feeder, should it still write
+        self._undo.close()  # which wakes the feeder, should it still write
         self._feeder.join()
 
     @property
