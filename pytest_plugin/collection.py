@@ -11,6 +11,7 @@ from pytest_plugin.items import TemplateFile
 from pytest_plugin.schedule import in_order, plan_visits, stage_key
 from pytest_plugin.specs import Target, spec_key, spec_of
 from pytest_plugin.targets import FIXTURES, stages_of, targets_of
+from pytest_plugin.templates import check_named
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -39,6 +40,20 @@ class Collection:
             return None
         node: pytest.Collector = TemplateFile.from_parent(parent, path=file_path)
         return node
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """Import a spec's modules by their path: every spec has a test_machine.py, and folders are no packages."""
+        option = collector.config.option
+        if option.importmode != "prepend" or not isinstance(collector, pytest.Module) or not spec_of(collector):
+            return (yield)
+        option.importmode = "importlib"
+        try:
+            return (yield)
+        finally:
+            option.importmode = "prepend"
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Let a test that asks for one of our fixtures, or is marked, run on what it is about."""
@@ -72,6 +87,8 @@ class Collection:
             _settle_stage(item)
         items[:] = in_order(plan_visits(items))
         self._report_broken_templates(config)
+        if not any(spec.error for spec in self._specs):
+            check_named(self._settings, (spec.template for spec in self._specs))
         if any(spec_of(item) for item in items) and not config.getoption("collectonly"):
             self._settings.require_subscription()
         return result

@@ -46,13 +46,8 @@ def telling(run: SpecRun, config: pytest.Config) -> Iterator[None]:
     try:
         yield
     except GateClosedError as closed:
-        raise skipped(closed) from closed
+        raise pytest.skip.Exception("; ".join(closed.reasons)) from closed
     except VerifiedImagesError as error:
         if wants_traceback(config):
             raise
         raise shortened(run, error) from None
-
-
-def skipped(closed: GateClosedError) -> BaseException:
-    """Give the skip that names what closed the gate."""
-    return pytest.skip.Exception(str(closed))

@@ -105,7 +105,10 @@ class Gate:
 
     def _verdict(self, tests: Iterable[pytest.Item], allowed: set[Outcome], reasons: tuple[str, ...] = ()) -> Verdict:
         ended = [(item, self._outcomes.of(item)) for item in tests]
-        closed = [f"{item.nodeid} {outcome.value}" for item, outcome in ended if outcome not in allowed]
+        closing = [(item, outcome) for item, outcome in ended if outcome not in allowed]
+        # What failed is the cause; what was skipped may well have been skipped for it.
+        failed = [(item, outcome) for item, outcome in closing if outcome is Outcome.FAILED]
+        closed = [f"{item.nodeid} {outcome.value}" for item, outcome in failed or closing]
         if len(closed) > NAMED_AT_MOST:
             closed = [*closed[:NAMED_AT_MOST], f"and {len(closed) - NAMED_AT_MOST} more tests did not pass"]
         passed = sum(outcome is Outcome.PASSED for _, outcome in ended)

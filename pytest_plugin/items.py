@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_plugin.failures import shortened, skipped, wants_traceback
+from pytest_plugin import run
+from pytest_plugin.failures import shortened, wants_traceback
 from pytest_plugin.schedule import stage_key
 from pytest_plugin.session import session_key
 from pytest_plugin.specs import spec_of
@@ -51,14 +52,17 @@ class StageItem(pytest.Item):
         try:
             self._run.perform(Stage(self.name))
         except GateClosedError as closed:
-            raise skipped(closed) from closed
+            raise pytest.skip.Exception(str(closed)) from closed
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:  # noqa: ANN401 - pytest's types of these are private
         """Say in one sentence what failed and why; with -vv or --full-trace, where as well."""
         if isinstance(excinfo.value, VerifiedImagesError) and not wants_traceback(self.config):
             excinfo = pytest.ExceptionInfo.from_exception(shortened(self._run, excinfo.value))
+        elif not self.config.getoption("fulltrace"):
+            excinfo.traceback = excinfo.traceback.cut(path=run.__file__)
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[PathLike[str] | str, int | None, str]:
         """Give the stage's place in reports."""
-        return self.path, 0, self.name
+        spec = spec_of(self)
+        return self.path, 0, f"{spec.name}::{self.name}" if spec else self.name

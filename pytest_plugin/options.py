@@ -83,12 +83,16 @@ OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the options say. ``subscription`` is None where the cloud knows it itself."""
+    """What the options say.
+
+    ``subscription`` is None where the cloud knows it itself; ``named`` are the variables of the command line.
+    """
 
     cloud: str
     subscription: str | None
     azure_environment: str
     variables: Mapping[str, str]
+    named: tuple[str, ...]
     variable_file: Path | None
     state: Path
     cache: Path
@@ -134,6 +138,7 @@ def read_settings(config: pytest.Config) -> Settings:
         subscription=values["subscription"] or os.environ.get("AZURE_SUBSCRIPTION_ID"),
         azure_environment=_choose("azure_environment", values, AZURE_ENVIRONMENTS),
         variables=dict(_parse_variable(text) for text in values["var"]),
+        named=tuple(_parse_variable(text)[0] for text in given["var"] or ()),
         variable_file=_existing_file(config, values["var_file"]),
         state=_folder(config, values["state"], "XDG_DATA_HOME", ".local/share/verified-images/local"),
         cache=_folder(config, values["cache"], "XDG_CACHE_HOME", ".cache/verified-images"),

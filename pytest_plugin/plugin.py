@@ -31,13 +31,12 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(hookspecs)
 
 
-# After pytest-xdist, which decides in the same hook whether the session is distributed.
-@pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Read the options."""
     config.stash[settings_key] = read_settings(config)
     config.addinivalue_line("markers", MARKER)
-    if config.pluginmanager.has_plugin("dsession"):
+    # Both options are pytest-xdist's, which has made one of the other before this hook.
+    if config.getoption("dist", "no") != "no" and config.getoption("tx", None):
         from pytest_plugin.distribution import distribute  # noqa: PLC0415 - only runs with xdist pay for it
 
         distribute(config)

@@ -83,6 +83,7 @@ class TerminalLive:
         self._capture = config.pluginmanager.get_plugin("capturemanager")
         self._clock = clock
         self._last = float("-inf")
+        self._unended = False
         uncaptured = config.getoption("capture") == "no"
         verbosity = config.get_verbosity()
         self._watched = self._reporter is not None and bool(self._reporter.isatty)
@@ -93,21 +94,33 @@ class TerminalLive:
         """Show a step, unless nobody watches and one was shown a moment ago."""
         if self._shows_steps and (self._watched or self._clock() - self._last >= SECONDS_BETWEEN_PLAIN_LINES):
             self._last = self._clock()
-            self._write(f"    [{source}] {message}")
+            self._show(f"    [{source}] {message}")
 
     def text(self, source: str, line: str) -> None:
         """Show a line of a command's output."""
         if self._shows_text:
-            self._write(f"    [{source}] | {line}")
+            self._show(f"    [{source}] | {line}")
 
-    def _write(self, line: str) -> None:
+    def finish(self) -> None:
+        """End the line that was shown last, before something else is written."""
+        if self._unended and self._reporter is not None and not self._reporter.currentfspath:
+            self._write("\n")
+
+    def _show(self, line: str) -> None:
         if self._capture is None:
-            self._write_now(line)
+            self._show_now(line)
             return
         with self._capture.global_and_fixture_disabled():
-            self._write_now(line)
+            self._show_now(line)
 
-    def _write_now(self, line: str) -> None:
-        if self._reporter is not None:
+    def _show_now(self, line: str) -> None:
+        # pytest begins a new line itself when it goes on, so the last line shown is left without an end.
+        pytest_wrote_last = self._reporter is not None and bool(self._reporter.currentfspath)
+        if self._reporter is not None and pytest_wrote_last:
             self._reporter.ensure_newline()
-            self._reporter.write_line(line)
+        self._write(line if pytest_wrote_last else f"\n{line}")
+        self._unended = True
+
+    def _write(self, text: str) -> None:
+        if self._reporter is not None:
+            self._reporter.write(text, flush=True)

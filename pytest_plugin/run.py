@@ -197,11 +197,18 @@ class SpecRun:
         self._hook.pytest_verified_images_scale_set_ready(scale_set=self.deployed)
 
     def _publish(self) -> None:
+        self._require_earlier(Stage.PUBLISH)
         verdict = self.gate.verdict()
         verdict.open_gate(Stage.PUBLISH)
         self.ensure(Stage.DEPLOY)
         self.published = self._build.publish(there(self.captured), there(self.deployed), verdict)
         self._hook.pytest_verified_images_published(image=self.published)
+
+    def _require_earlier(self, stage: Stage) -> None:
+        """Let the first stage that was not done be the reason, rather than the tests that were skipped for it."""
+        for earlier, result in self.results.items():
+            if earlier.rank < stage.rank and not result.done:
+                raise GateClosedError(stage, (result.reason,))
 
     @property
     def _build(self) -> Build:

@@ -39,6 +39,7 @@ class SpecSession:
         self.outcomes = Outcomes()
         self.runs: dict[Spec, SpecRun] = {}
         self._inventory = inventory
+        self._live = TerminalLive(config)
         self._previous_handler: object = None
 
     def run_of(self, node: pytest.Item | pytest.Collector) -> SpecRun | None:
@@ -78,7 +79,7 @@ class SpecSession:
             run=new_run(spec.name),
             cloud=self.config.stash[cloud_key],
             gate=gate,
-            progress=Progress(spec.name, TerminalLive(self.config)),
+            progress=Progress(spec.name, self._live),
         )
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -99,6 +100,7 @@ class SpecSession:
         try:
             self._clean_up(run for run in self.runs.values() if run.needs_cleanup)
         finally:
+            self._live.finish()
             if cloud_key in self.config.stash:
                 self.config.stash[cloud_key].close()
             if self._previous_handler is not None:

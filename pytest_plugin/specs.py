@@ -42,8 +42,10 @@ class Spec:
     def outcome(self) -> Template | TemplateError:
         """The template as it is without a run, or what is wrong with it."""
         from pytest_plugin.templates import read_template  # noqa: PLC0415 - only runs with specs pay for it
+        from verified_images.templates.native import find_template  # noqa: PLC0415 - same
 
         try:
+            find_template(self.folder)
             return read_template(self.file, self.settings)
         except TemplateError as error:
             return error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from verified_images.errors import VerifiedImagesError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from pytest_plugin.options import Settings
@@ -50,6 +51,20 @@ def read_variables(settings: Settings) -> Mapping[str, str]:
     if not isinstance(values, dict) or not all(isinstance(value, str | int | float) for value in values.values()):
         raise pytest.UsageError(f"--vi-var-file {settings.variable_file}: must be a mapping of names to plain values")
     return {**{str(name): str(value) for name, value in values.items()}, **settings.variables}
+
+
+def check_named(settings: Settings, templates: Iterable[Template]) -> None:
+    """Look whether some template has each variable that the command line names.
+
+    Raises:
+        pytest.UsageError: none has it; the error gives the nearest name.
+    """
+    declared = {variable.name for template in templates for variable in template.variables}
+    for name in settings.named:
+        if name not in declared:
+            near = get_close_matches(name, declared, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            raise pytest.UsageError(f"--vi-var {name}: no template has this variable{hint}")
 
 
 def explain(error: BaseException) -> str:

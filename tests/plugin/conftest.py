@@ -19,6 +19,8 @@ __all__ = ["pytest_plugin", "verified_images"]
 
 INSTALLED = any(entry.name == "verified_images" for entry in entry_points(group="pytest11"))
 PLUGIN = () if INSTALLED else ("-p", "pytest_plugin.plugin")
+# They import much, and pytester makes each run import it anew.
+OTHERS = ("-p", "no:hypothesispytest", "-p", "no:anyio")
 
 TEMPLATE = """\
 builder:
@@ -71,7 +73,7 @@ class Specs:
     def run(self, *arguments: str) -> pytest.RunResult:
         """Run pytest in this process."""
         return self.pytester.runpytest_inprocess(
-            *PLUGIN, "-p", "no:cacheprovider", *arguments, plugins=[CloudPlugin(self.cloud)], no_reraise_ctrlc=True
+            *PLUGIN, *OTHERS, *arguments, plugins=[CloudPlugin(self.cloud)], no_reraise_ctrlc=True
         )
 
 

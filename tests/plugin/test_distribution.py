@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.plugin.conftest import OTHERS, PLUGIN
+
+if TYPE_CHECKING:
+    from tests.plugin.conftest import Specs
+
+ROOT = Path(__file__).parents[2]
+
+CONFTEST = """\
+import os
+from pathlib import Path
+
+from pytest_plugin.cloud import cloud_key
+from tests.plugin.fakes import FakeCloud
+
+
+class Log(list):
+    def append(self, line):
+        with Path(__file__).with_name("log.txt").open("a") as file:
+            print(os.environ.get("PYTEST_XDIST_WORKER", "controller"), line, file=file)
+
+
+def pytest_configure(config):
+    leaks = ("/group/left",) if os.environ.get("LEAK") else ()
+    config.stash[cloud_key] = FakeCloud(log=Log(), leaks=leaks)
+"""
+
+
+@pytest.fixture
+def spread(specs: Specs, monkeypatch: pytest.MonkeyPatch) -> Specs:
+    """Two specs and an ordinary module, for runs with workers."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    specs.add("debian")
+    specs.add("ubuntu")
+    specs.pytester.makeconftest(CONFTEST)
+    specs.pytester.makepyfile(test_plain="import pytest\n@pytest.mark.parametrize('n', range(6))\ndef test_n(n): ...\n")
+    return specs
+
+
+def run(specs: Specs, *arguments: str) -> pytest.RunResult:
+    """Run pytest with two workers; the cloud is named azure so that the controller starts no local one."""
+    cloud = ("--vi-cloud=azure", "--vi-subscription=1")
+    return specs.pytester.runpytest_subprocess(*PLUGIN, *OTHERS, "-n2", *cloud, *arguments)
+
+
+def read_log(specs: Specs) -> list[str]:
+    """Give what workers noted, without the closing of their clouds."""
+    lines = (specs.pytester.path / "log.txt").read_text().splitlines()
+    return [line for line in lines if not line.endswith("closed")]
+
+
+class TestWorkers:
+    @pytest.mark.parametrize("dist", [[], ["--dist=loadfile"], ["--dist=worksteal"]])
+    def test_build_a_spec_on_one_of_them(self, spread: Specs, dist: list[str]) -> None:
+        result = run(spread, *dist)
+        result.assert_outcomes(passed=24)
+        done = [line.split(" ", 1) for line in read_log(spread)]
+        for spec in ("debian", "ubuntu"):
+            mine = [(worker, what) for worker, what in done if what.startswith(spec)]
+            assert len({worker for worker, _ in mine}) == 1
+            assert [what.split(": ")[1] for _, what in mine] == [
+                "preflight",
+                "provision",
+                "capture",
+                "deploy",
+                "publish from ss",
+                "cleanup",
+            ]
+
+    def test_tell_the_controller_what_became_of_each_spec(self, spread: Specs) -> None:
+        result = run(spread, "specs")
+        result.stdout.fnmatch_lines_random(
+            ["debian: published /golden/versions/1.0.0*", "ubuntu: published /golden/versions/1.0.0*"]
+        )
+        assert result.stdout.str().count("debian: ") == 1
+
+    def test_tell_the_controller_what_is_left(self, spread: Specs, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("LEAK", "1")
+        result = run(spread, "specs/debian/test_machine.py")
+        result.assert_outcomes(passed=1)
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        result.stdout.fnmatch_lines(["debian: LEFT BEHIND by run *", "  /group/left"])
+
+    def test_cannot_each_build_everything(self, spread: Specs) -> None:
+        result = run(spread, "--dist=each", "--tx=2*popen")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines(["ERROR: --dist=each would build every image once a worker*"])
+
+    def test_share_out_other_tests_as_ever(self, spread: Specs) -> None:
+        result = run(spread, "test_plain.py", "-v")
+        result.assert_outcomes(passed=6)
+        result.stdout.fnmatch_lines(["scheduling tests via LoadScheduling"])

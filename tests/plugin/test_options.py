@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_plugin.options import Settings, settings_key
+from tests.plugin.conftest import OTHERS, PLUGIN, TEMPLATE
+
+if TYPE_CHECKING:
+    from tests.plugin.conftest import Specs
+
+
+def read(specs: Specs, *arguments: str) -> Settings:
+    """Give the settings of a run with these arguments."""
+    kept: list[Settings] = []
+
+    class Keep:
+        def pytest_unconfigure(self, config: pytest.Config) -> None:
+            kept.append(config.stash[settings_key])
+
+    specs.pytester.inline_run(*PLUGIN, *OTHERS, "--collect-only", *arguments, plugins=[Keep()])
+    return kept[0]
+
+
+class TestSettings:
+    def test_by_default_are_those_of_the_local_cloud(self, specs: Specs, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("XDG_DATA_HOME", "/data")
+        monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
+        settings = read(specs)
+        assert (settings.cloud, settings.hypervisor) == ("local", "qemu")
+        assert (settings.publish, settings.allow_skips, settings.allow_from) == (True, False, ())
+        assert str(settings.state) == "/data/verified-images/local"
+        assert str(settings.cache) == "/cache/verified-images"
+
+    def test_come_from_the_ini_file(self, specs: Specs) -> None:
+        specs.pytester.makeini(
+            "[pytest]\nvi_cloud = azure\nvi_subscription = 1-2\nvi_azure_environment = china\nvi_no_publish = true\n"
+            "vi_var =\n    a=1\n    b=2\nvi_allow_from =\n    192.0.2.0/24\n"
+        )
+        settings = read(specs, "--vi-var", "b=3")
+        assert (settings.cloud, settings.subscription, settings.azure_environment) == ("azure", "1-2", "china")
+        assert (settings.publish, settings.variables) == (False, {"a": "1", "b": "3"})
+        assert settings.allow_from == ("192.0.2.0/24",)
+
+    def test_of_the_command_line_win(self, specs: Specs) -> None:
+        specs.pytester.makeini("[pytest]\nvi_cloud = azure\nvi_state = elsewhere\n")
+        settings = read(specs, "--vi-cloud=local", "--vi-state=here", "--vi-hypervisor=fake")
+        assert (settings.cloud, settings.hypervisor) == ("local", "fake")
+        assert settings.state == specs.pytester.path / "here"
+
+    def test_take_the_subscription_from_the_environment(self, specs: Specs, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AZURE_SUBSCRIPTION_ID", "3-4")
+        assert read(specs, "--vi-cloud=azure").subscription == "3-4"
+
+
+class TestUsageError:
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["--vi-cloud=local", "--vi-subscription=1"], "--vi-subscription has no meaning with --vi-cloud=local"),
+            (["--vi-cloud=azure", "--vi-state=x"], "--vi-state has no meaning with --vi-cloud=azure"),
+            (["--vi-cloud=azure", "--vi-hypervisor=fake"], "--vi-hypervisor has no meaning with --vi-cloud=azure"),
+            (["--vi-var", "name"], "--vi-var name: must be NAME=VALUE"),
+            (["--vi-var-file", "missing.yaml"], "--vi-var-file missing.yaml: there is no such file"),
+            (["--vi-allow-from", "everybody"], "--vi-allow-from everybody: *"),
+            (["-o", "vi_cloud=moon"], "vi_cloud = moon: must be one of local, azure"),
+        ],
+    )
+    def test_tells_what_cannot_be(self, specs: Specs, arguments: list[str], message: str) -> None:
+        specs.add()
+        result = specs.run("specs", *arguments)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines([f"ERROR: {message}"])
+        assert specs.cloud.log == []
+
+    def test_tells_that_azure_needs_a_subscription(self, specs: Specs, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("AZURE_SUBSCRIPTION_ID", raising=False)
+        specs.add()
+        result = specs.run("specs", "--vi-cloud=azure")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines(["ERROR: --vi-cloud=azure needs a subscription: *"])
+        assert specs.cloud.log == ["closed"]
+
+    def test_tells_of_a_variable_that_no_template_has(self, specs: Specs) -> None:
+        specs.add(template=TEMPLATE + "variables: {size: {default: a}}\n")
+        result = specs.run("specs", "--vi-var", "sise=b")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines(["ERROR: --vi-var sise: no template has this variable; did you mean 'size'?"])
+
+
+class TestVariables:
+    WITH_SIZE = TEMPLATE.replace("Standard_B2s", "'{{ var.size }}'") + "variables: {size: {default: Standard_B1s}}\n"
+    TEST = "def test_x(template):\n    print('SIZE', template.builder.vm_size)\n"
+
+    def test_of_the_command_line_override_those_of_the_file(self, specs: Specs) -> None:
+        specs.pytester.makefile(".yaml", values="size: Standard_D2s\n")
+        specs.add(template=self.WITH_SIZE, test_machine=self.TEST)
+        specs.run("specs", "-s", "--vi-var-file=values.yaml").stdout.fnmatch_lines(["*SIZE Standard_D2s*"])
+        result = specs.run("specs", "-s", "--vi-var-file=values.yaml", "--vi-var=size=Standard_E2s")
+        result.stdout.fnmatch_lines(["*SIZE Standard_E2s*"])
+
+    @pytest.mark.parametrize("text", ["- a\n", "a: [1]\n", "a: {\n"])
+    def test_file_that_is_none_is_a_usage_error(self, specs: Specs, text: str) -> None:
+        specs.pytester.makefile(".yaml", values=text)
+        specs.add()
+        result = specs.run("specs", "--vi-var-file=values.yaml")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines(["ERROR: --vi-var-file *values.yaml: *"])
+
+
+class TestAllowFrom:
+    def test_is_what_the_template_then_says(self, specs: Specs) -> None:
+        test = "def test_x(template):\n    assert template.builder.allowed_inbound_ip_addresses == ('192.0.2.0/24',)\n"
+        specs.add(test_machine=test)
+        specs.run("specs", "--vi-allow-from=192.0.2.0/24").assert_outcomes(passed=9)

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET  # noqa: S405 - what pytest wrote
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_plugin.progress import Progress, TerminalLive
+from tests.plugin.test_gate import raising
+from verified_images.errors import CloudError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.plugin.conftest import Specs
+
+
+def read_cases(file: Path) -> dict[str, ET.Element]:
+    """Give the cases of a JUnit file by their names."""
+    return {str(case.get("name")): case for case in ET.parse(file).iter("testcase")}  # noqa: S314 - what pytest wrote
+
+
+def properties(case: ET.Element) -> dict[str | None, str | None]:
+    """Give the properties of a case."""
+    return {item.get("name"): item.get("value") for item in case.iter("property")}
+
+
+class TestJUnit:
+    @pytest.mark.parametrize("family", ["xunit1", "xunit2"])
+    def test_cases_carry_the_facts_of_the_build(self, specs: Specs, family: str) -> None:
+        specs.add(test_machine="def test_x(host, record_property):\n    record_property('mine', 1)\n")
+        specs.run("specs", "--junit-xml=report.xml", "-o", f"junit_family={family}", "-W", "ignore")
+        cases = read_cases(specs.pytester.path / "report.xml")
+        assert list(cases)[:3] == ["preflight", "provision", "test_x[debian]"]
+        facts = properties(cases["test_x[debian]"])
+        assert re.fullmatch("[a-z2-7]{8}", facts.pop("run_id") or "")
+        assert facts == {
+            "spec": "debian",
+            "cloud": "fake",
+            "location": "westeurope",
+            "source_image_version": "0.1.2",
+            "mine": "1",
+        }
+        assert properties(cases["publish"])["image_id"] == "/golden/versions/1.0.0"
+        assert properties(cases["test_serves_the_page[debian-0]"])["image_id"] == "/golden/versions/1.0.0"
+
+    def test_failing_stage_says_what_and_why_with_its_output(self, specs: Specs) -> None:
+        specs.add()
+        specs.cloud.wrong["debian: provision"] = raising(CloudError("Azure refused 'vm'"))
+        specs.run("specs", "--junit-xml=report.xml", "-o", "junit_logging=all")
+        case = read_cases(specs.pytester.path / "report.xml")["provision"]
+        failure = case.find("failure")
+        assert failure is not None
+        assert failure.get("message") == "Failed: provision of debian failed after 0 s: Azure refused 'vm'"
+        assert "apt-get says hello" in (case.findtext("system-out") or "")
+
+    def test_skipped_stage_says_what_closed_its_gate(self, specs: Specs) -> None:
+        specs.add(test_machine="def test_x(host):\n    assert False\n")
+        specs.run("specs", "--junit-xml=report.xml")
+        skipped = read_cases(specs.pytester.path / "report.xml")["publish"].find("skipped")
+        assert skipped is not None
+        assert skipped.get("message") == "publish not done: specs/debian/test_machine.py::test_x[debian] failed"
+
+
+class TestSummary:
+    def test_names_what_was_published(self, specs: Specs) -> None:
+        specs.add("debian")
+        specs.add("ubuntu", test_machine="def test_x(host):\n    assert False\n")
+        result = specs.run("specs")
+        result.stdout.fnmatch_lines(
+            [
+                "*= images =*",
+                "debian: published /golden/versions/1.0.0, version 1.0.0 in westeurope, 0 s",
+                "ubuntu: not published: specs/ubuntu/test_machine.py::test_x[[]ubuntu[]] failed",
+            ]
+        )
+
+    def test_is_not_there_without_specs(self, specs: Specs) -> None:
+        specs.pytester.makepyfile("def test_x(): ...")
+        specs.run().stdout.no_fnmatch_line("*= images =*")
+
+
+class TestHeader:
+    def test_names_cloud_location_and_run(self, specs: Specs) -> None:
+        specs.add()
+        result = specs.run("specs", "--vi-state=here")
+        result.stdout.fnmatch_lines(["verified-images: local cloud, */here", "  debian: westeurope, run ????????"])
+
+    def test_names_the_subscription_on_azure(self, specs: Specs) -> None:
+        specs.add()
+        result = specs.run("specs", "--vi-cloud=azure", "--vi-subscription=1-2")
+        result.stdout.fnmatch_lines(["verified-images: azure cloud, subscription 1-2"])
+
+
+class TestLiveOutput:
+    def test_is_shown_with_v(self, specs: Specs) -> None:
+        specs.add()
+        result = specs.run("specs", "-v")
+        result.stdout.fnmatch_lines(["    [[]debian[]] preflight of debian goes on"])
+        result.stdout.no_fnmatch_line("*apt-get*")
+
+    def test_is_not_shown_otherwise(self, specs: Specs) -> None:
+        specs.add()
+        specs.run("specs").stdout.no_fnmatch_line("*goes on*")
+
+    def test_is_a_line_every_few_seconds_where_nobody_watches(self, specs: Specs) -> None:
+        specs.add()
+        assert specs.run("specs", "-v").stdout.str().count("goes on") == 1
+
+    def test_shows_commands_output_to_who_watches(self, specs: Specs) -> None:
+        specs.add()
+        specs.pytester.makeconftest(
+            "import pytest\n@pytest.hookimpl(trylast=True)\ndef pytest_configure(config):\n"
+            "    reporter = config.pluginmanager.get_plugin('terminalreporter')\n"
+            "    reporter.isatty = type(reporter.isatty)(True)\n"
+        )
+        result = specs.run("specs", "-vv")
+        result.stdout.fnmatch_lines(["    [[]debian[]] | apt-get says hello", "    [[]debian[]] | and goodbye"])
+        assert result.stdout.str().count("goes on") == 6
+
+
+class Screen:
+    """Notes what is shown live."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def step(self, source: str, message: str) -> None:
+        self.lines.append(f"{source}: {message}")
+
+    def text(self, source: str, line: str) -> None:
+        self.lines.append(f"{source}| {line}")
+
+
+class TestProgress:
+    def test_puts_pieces_of_output_together_to_lines(self) -> None:
+        screen = Screen()
+        progress = Progress("debian", screen)
+        for chunk in ("a", "b\nc", "\n"):
+            progress.text(chunk)
+        assert screen.lines == ["debian| ab", "debian| c"]
+
+    def test_ends_an_unfinished_line_before_a_step(self) -> None:
+        screen = Screen()
+        progress = Progress("debian", screen)
+        progress.text("a")
+        progress.step("next")
+        assert screen.lines == ["debian| a", "debian: next"]
+        assert progress.kept() == "a\nnext\n"
+
+    def test_keeps_the_last_state_of_a_line_that_is_overwritten(self) -> None:
+        progress = Progress("debian", Screen())
+        progress.text("10%\r50%\r100%\r\ndone")
+        assert progress.kept() == "100%\ndone\n"
+
+    def test_forgets_at_the_beginning_of_a_stage(self) -> None:
+        progress = Progress("debian", Screen())
+        progress.text("a\nb")
+        progress.begin()
+        assert progress.kept() == ""
+
+
+class TestPlainLines:
+    def test_come_at_most_every_five_seconds(
+        self, pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        now = [0.0]
+        live = TerminalLive(pytestconfig, clock=lambda: now[0])
+        live._shows_steps, live._watched = True, False
+        shown: list[str] = []
+        live._show = shown.append  # type: ignore[method-assign]
+        for second in (0.0, 1.0, 4.9, 5.0, 6.0):
+            now[0] = second
+            live.step("debian", f"{second}")
+        assert [line.split()[-1] for line in shown] == ["0.0", "5.0"]
