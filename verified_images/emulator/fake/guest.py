@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from verified_images.emulator.fake.faults import GuestFault
     from verified_images.emulator.fake.sandbox import RootFileSystem
-
     from verified_images.emulator.hypervisor import GuestSpec
 
 Phase = Literal["off", "booting", "ready"]
@@ -124,7 +123,9 @@ class Guest:
             self._phase = "booting"
             self._threads = [thread for thread in self._threads if thread.is_alive()]
             for work in (self._follow_console, self._run_boot):
-                thread = threading.Thread(target=work, args=[boot], name=f"{work.__name__}-{self.spec.name}", daemon=True)
+                thread = threading.Thread(
+                    target=work, args=[boot], name=f"{work.__name__}-{self.spec.name}", daemon=True
+                )
                 self._threads.append(thread)
                 thread.start()
 
@@ -171,7 +172,7 @@ class Guest:
         )
 
     def accepts(self, port: int, *, from_inside: bool = False) -> bool:
-        """Tell whether a connection to the guest's TCP ``port`` is answered, from outside or by way of its SSH server."""
+        """Tell whether a connection to the guest's TCP ``port`` is answered, from outside or by its SSH server."""
         boot = self._boot
         if boot is None or (port == _SSH_PORT and not boot.ssh_answers):
             return False

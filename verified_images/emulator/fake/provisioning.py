@@ -8,7 +8,7 @@ import tarfile
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
@@ -60,7 +60,10 @@ def _files(data: ProvisioningData) -> dict[str, bytes]:
     }
     if data.password is not None:
         files["password"] = data.password.encode()
-    keys = {"ed25519": Ed25519PrivateKey.generate(), "ecdsa": generate_private_key(SECP256R1())}
+    keys: dict[str, Ed25519PrivateKey | EllipticCurvePrivateKey] = {
+        "ed25519": Ed25519PrivateKey.generate(),
+        "ecdsa": generate_private_key(SECP256R1()),
+    }
     for kind, key in keys.items():
         public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
         name = f"ssh_host_{kind}_key"

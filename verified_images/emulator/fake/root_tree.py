@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from pathlib import Path
 
@@ -89,6 +88,6 @@ def _copy_program(program: Path, target: Path, root: Path) -> None:
 
 
 def _link_applets(root: Path, busybox: Path) -> None:
-    present = {*os.listdir(root / "usr/bin"), *os.listdir(root / "usr/sbin")}
+    present = {path.name for folder in ("usr/bin", "usr/sbin") for path in (root / folder).iterdir()}
     for applet in set(list_applets(busybox)) - present - _NOT_ON_DEBIAN:
         (root / "usr/bin" / applet).symlink_to("busybox")

@@ -1,9 +1,9 @@
 """Running a guest's commands in its tree and nowhere else.
 
-A guest is a set of Linux namespaces (users, mounts, processes, network, host name, IPC, clock) whose root is the guest's
-tree: the rest of the machine is unmounted before the guest's first command runs, and the right to mount is given up, so
-that even the guest's root sees no file of the machine. No privilege is needed. There is no way to run a guest's command
-outside of them.
+A guest is a set of Linux namespaces (users, mounts, processes, network, host name, IPC, clock) whose root is the
+guest's tree: the rest of the machine is unmounted before the guest's first command runs, and the right to mount is
+given up, so that even the guest's root sees no file of the machine. No privilege is needed. There is no way to run a
+guest's command outside of them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from verified_images.emulator.hypervisor import HypervisorError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_SETUP = Path(__file__).with_name("enter_root.sh")
+_ENTER_ROOT = Path(__file__).with_name("enter_root.py")
 _LISTEN = "0A"  # of /proc/net/tcp, see proc(5)
 _WITHOUT_MOUNTING = ("/usr/bin/setpriv", "--bounding-set=-sys_admin")
 
@@ -90,8 +91,7 @@ class Sandbox:
             [
                 find_program("unshare"), "--user", "--map-root-user", "--mount", "--pid", "--net", "--uts", "--ipc",
                 "--time", f"--boottime=-{uptime}", "--kill-child", "--fork", "--",
-                find_program("busybox"), "sh", "-c", _SETUP.read_text(encoding="ascii"), "init", root.options, mount_point,
-                address,
+                sys.executable, "-I", "-S", _ENTER_ROOT, root.options, mount_point, address,
             ],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             bufsize=0, env={}, cwd=root.folder, start_new_session=True, umask=0o022,

@@ -122,15 +122,8 @@ class _Login(paramiko.ServerInterface):
     def check_channel_request(self, kind: str, chanid: int) -> int:  # noqa: ARG002 - the number does not matter
         return OPEN_SUCCEEDED if kind == "session" else OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 
-    def check_channel_pty_request(  # noqa: PLR0913 - given by paramiko
-        self,
-        channel: paramiko.Channel,
-        term: bytes,
-        width: int,
-        height: int,
-        pixelwidth: int,  # noqa: ARG002 - given by paramiko
-        pixelheight: int,  # noqa: ARG002 - given by paramiko
-        modes: bytes,  # noqa: ARG002 - given by paramiko
+    def check_channel_pty_request(
+        self, channel: paramiko.Channel, term: bytes, width: int, height: int, *_pixels_and_modes: object
     ) -> bool:
         self._terminals[channel.get_id()] = Terminal(term.decode(errors="replace"), width, height)
         return True
@@ -142,7 +135,10 @@ class _Login(paramiko.ServerInterface):
         return self._start(channel)
 
     def check_channel_direct_tcpip_request(
-        self, chanid: int, origin: tuple[str, int], destination: tuple[str, int]  # noqa: ARG002 - given by paramiko
+        self,
+        chanid: int,
+        origin: tuple[str, int],  # noqa: ARG002 - given by paramiko
+        destination: tuple[str, int],
     ) -> int:
         host, port = destination
         own = {"localhost", "127.0.0.1", self._guest.spec.network.address}

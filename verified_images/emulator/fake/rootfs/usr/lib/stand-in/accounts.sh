@@ -3,10 +3,9 @@
 # All of a guest's files and processes have one kernel user. The user that a process stands for is its soft limit
 # of file locks: children inherit it, nothing else uses it since Linux 2.4.25, and "unlimited" means root.
 
-running_uid() {
+running_uid() { # sets uid
     uid=$( (ulimit -S -w || ulimit -S -x) 2>/dev/null)
-    [ "$uid" = unlimited ] && uid=0
-    echo "$uid"
+    [ "$uid" != unlimited ] || uid=0
 }
 
 become_uid() { # UID
@@ -36,7 +35,8 @@ groups_of() { # NAME PRIMARY-GID: prints "gid name" lines, the primary group fir
 }
 
 require_root() { # MESSAGE EXIT-CODE
-    [ "$(running_uid)" = 0 ] && return
+    running_uid
+    [ "$uid" != 0 ] || return 0
     echo "$1" >&2
     exit "${2:-1}"
 }
