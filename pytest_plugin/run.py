@@ -169,7 +169,7 @@ class SpecRun:
             self.results[stage] = StageResult(reason="; ".join(closed.reasons))
             raise
         except BaseException as error:
-            self.results[stage] = StageResult(time.monotonic() - started, _reason(stage, error), error)
+            self.results[stage] = StageResult(time.monotonic() - started, f"{stage} {_ending(error)}", error)
             self._evidence = [(f"stdout of {stage}", self._progress.kept()), *self._read_serial_logs()]
             raise
         self.results[stage] = StageResult(time.monotonic() - started)
@@ -225,11 +225,8 @@ class SpecRun:
             opened.close()
 
 
-def _reason(stage: Stage, error: BaseException) -> str:
-    """Say in one line why a stage was not done."""
-    if isinstance(error, KeyboardInterrupt):
-        return f"{stage} was interrupted"
-    return f"{stage} failed: {explain(error).splitlines()[0]}"
+def _ending(error: BaseException) -> str:
+    return "was interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
 
 
 def there(value: T | None) -> T:

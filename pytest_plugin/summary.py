@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_plugin.stages import Stage
+from pytest_plugin.templates import explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -57,8 +58,11 @@ def summarize(run: SpecRun) -> Summary:
 
 def why_unpublished(run: SpecRun) -> str:
     """Give the first thing that kept the image from being published."""
-    ended = [result.reason for stage, result in run.results.items() if stage is not Stage.CLEANUP and result.reason]
-    return ended[0] if ended else "; ".join(run.gate.verdict().reasons) or "publish did not run"
+    for stage, result in run.results.items():
+        if stage is not Stage.CLEANUP and not result.done:
+            cause = f": {explain(result.error).splitlines()[0]}" if isinstance(result.error, Exception) else ""
+            return f"{result.reason}{cause}"
+    return "; ".join(run.gate.verdict().reasons) or "publish did not run"
 
 
 class SummaryWriter:

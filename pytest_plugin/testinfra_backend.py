@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from verified_images.stages.machine import Machine
 
 
-class SessionBackend(BaseBackend):
+class SessionBackend(BaseBackend):  # type: ignore[misc] # testinfra is untyped to mypy
     """Runs testinfra's commands in a machine's SSH session."""
 
     NAME = "verified-images"

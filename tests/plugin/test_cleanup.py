@@ -9,6 +9,8 @@ import pytest
 from verified_images.errors import CleanupError, CloudError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.plugin.conftest import Specs
 
 
@@ -97,7 +99,7 @@ class TestLeftovers:
 
 class TestInterruption:
     @pytest.mark.parametrize("how", [interrupt, terminate])
-    def test_of_a_stage_cleans_up(self, specs: Specs, how: object) -> None:
+    def test_of_a_stage_cleans_up(self, specs: Specs, how: Callable[[], None]) -> None:
         specs.add()
         specs.cloud.wrong["debian: provision"] = how
         result = specs.run("specs")

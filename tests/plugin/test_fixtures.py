@@ -71,7 +71,10 @@ def test_plain(): ...
 
 class TestStageMarker:
     def test_says_when_a_test_runs(self, specs: Specs) -> None:
-        module = "import pytest\n@pytest.mark.stage('scale_set')\ndef test_x(host):\n    assert host.backend.hostname != 'vm'\n"
+        module = (
+            "import pytest\n@pytest.mark.stage('scale_set')\n"
+            "def test_x(host):\n    assert host.backend.hostname != 'vm'\n"
+        )
         specs.add(test_machine=module, test_scale_set="")
         assert ids(specs.run("specs", "-v")) == ["test_x[debian-0]", "test_x[debian-1]"]
 
@@ -141,7 +144,8 @@ class TestOtherPytestFeatures:
 
     def test_module_fixtures_are_set_up_once_a_machine(self, specs: Specs) -> None:
         module = (
-            "import pytest\n@pytest.fixture(scope='module')\ndef page(host):\n    print('SETUP', host.backend.hostname)\n"
+            "import pytest\n@pytest.fixture(scope='module')\n"
+            "def page(host):\n    print('SETUP', host.backend.hostname)\n"
             "def test_a(page, scale_set): ...\ndef test_b(page, scale_set): ...\n"
         )
         specs.add(test_machine=module, test_scale_set="")

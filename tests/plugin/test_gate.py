@@ -7,13 +7,15 @@ import pytest
 from verified_images.errors import CloudError, PreflightError, ProvisionerError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.plugin.conftest import Specs
 
 FAILING_MACHINE_TEST = "def test_page(host):\n    assert host.name == 'no'\n\ndef test_other(host):\n    pass\n"
 FAILING_SMOKE_TEST = "def test_page(instance):\n    assert instance.index != 1\n"
 
 
-def raising(error: BaseException) -> object:
+def raising(error: BaseException) -> Callable[[], None]:
     def wrong() -> None:
         raise error
 
@@ -129,10 +131,11 @@ class TestFailingStage:
                 "*Captured stdout of provision call*",
                 "apt-get says hello",
                 "and goodbye",
+                "debian: not published: provision failed: shell provisioner 1 ended with exit code 7",
                 "FAILED specs/debian/template.yaml::provision - *provision of debian fa*",
-                "SKIPPED*test_machine.py:1: provision failed: shell provisioner 1 ended*",
-                "SKIPPED*template.yaml:1: capture not done: provision failed: shell provisioner 1 ended*",
-                "SKIPPED*template.yaml:1: publish not done: provision failed: shell provisioner 1 ended with exit code 7",
+                "SKIPPED*test_machine.py:1: provision failed",
+                "SKIPPED*template.yaml:1: capture not done: provision failed",
+                "SKIPPED*template.yaml:1: publish not done: provision failed",
             ],
         )
         result.stdout.no_fnmatch_line("*fakes.py*")
