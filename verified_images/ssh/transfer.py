@@ -99,7 +99,7 @@ else
   mkdir -p -- "$(dirname -- "$to")"
 fi
 (umask 077; cat >"$to")
-{chown}chmod {mode:04o} -- "$to"
+{chown}chmod -- {mode:04o} "$to"
 """
 _TREE = """{checks}set -e
 mkdir -p -- {to}
@@ -118,7 +118,7 @@ def _file_program(name: str, destination: str, ownership: Ownership, mode: int) 
         to=quote_text(destination),
         is_folder="yes" if destination.endswith("/") else "no",
         name=quote_text(name),
-        chown=f'chown {quote_text(whom)} -- "$to"\n' if whom else "",
+        chown=f'chown -- {quote_text(whom)} "$to"\n' if whom else "",
         mode=mode,
     )
 
