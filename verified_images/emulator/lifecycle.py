@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from verified_images.emulator import arm_errors
 from verified_images.emulator.arm_errors import ArmError
 from verified_images.emulator.locations import check_location
+from verified_images.emulator.operations import Work, preempted
 from verified_images.emulator.paging import page
 from verified_images.emulator.routing import GROUP, Route
 from verified_images.emulator.wire import Answer, Request
@@ -52,6 +53,7 @@ class Kind:
     tracked: ClassVar[bool] = True
     slow_write: ClassVar[bool] = False
     slow_delete: ClassVar[bool] = False
+    noun: ClassVar[str] = "resource"
 
     # What a type fills in.
 
@@ -61,6 +63,9 @@ class Kind:
 
     def realize(self, cloud: Cloud, resource: Resource) -> None:
         """Do the work of a PUT or PATCH; the stored resource may be changed through ``cloud.store``."""
+
+    def interrupt(self, cloud: Cloud, resource: Resource) -> None:
+        """Cut short the work of a write, which may run now, since the resource is to be deleted."""
 
     def check_delete(self, cloud: Cloud, resource: Resource) -> None:
         """Refuse a deletion with ArmError while another resource needs this one."""
@@ -117,17 +122,20 @@ class Kind:
             check_group(cloud, request.id)
             existing = cloud.store.find(request.id)
             self._check_parent(cloud, request.id)
+            self._check_not_deleting(existing)
             check_preconditions(request, existing)
             body = request.json()
             if self.tracked:
                 check_location(self.type, body, existing)
             resource = self.complete(cloud, request, body, existing)
-            return self._write(cloud, request, resource, existing)
+            first_answer = self._write(cloud, request, resource, existing)
+        return self._start_write(cloud, request, first_answer, existing)
 
     def patch(self, cloud: Cloud, request: Request) -> Answer:
         """Merge into what is there; a patch of nothing but tags changes nothing else."""
         with cloud.store.lock:
             existing = self.find(cloud, request.id)
+            self._check_not_deleting(existing)
             check_preconditions(request, existing)
             body = request.json()
             if set(body) <= {"tags"}:
@@ -136,9 +144,22 @@ class Kind:
                 cloud.store.put(existing)
                 return Answer(200, self.render(cloud, existing, request))
             merged = merge(existing.body, body)
-            return self._write(cloud, request, self.complete(cloud, request, merged, existing), existing)
+            resource = self.complete(cloud, request, merged, existing)
+            first_answer = self._write(cloud, request, resource, existing)
+        return self._start_write(cloud, request, first_answer, existing)
+
+    def _check_not_deleting(self, existing: Resource | None) -> None:
+        if existing and existing.state == "Deleting":
+            raise ArmError(
+                409,
+                "OperationNotAllowed",
+                f"Operation 'Create or Update {self.noun}' is not allowed on {self.noun} '{existing.id.name}' since "
+                f"the {self.noun} is marked for deletion. You can only retry the Delete operation (or wait for an "
+                "ongoing one to complete).",
+            )
 
     def _write(self, cloud: Cloud, request: Request, resource: Resource, existing: Resource | None) -> Answer:
+        """Store what a write leaves and give its first answer."""
         status, state = self.first_answer(resource, existing)
         resource.body = {
             "name": resource.id.name,
@@ -150,15 +171,22 @@ class Kind:
         self.stamp(resource)
         resource.properties["provisioningState"] = state
         cloud.store.put(resource)
-        first_answer = self.render(cloud, resource, request)
+        return Answer(status, self.render(cloud, resource, request))
+
+    def _start_write(self, cloud: Cloud, request: Request, first_answer: Answer, existing: Resource | None) -> Answer:
+        resource = check_wanted(cloud, request.id)
         if self.style.track is None or self.is_synchronous(resource, existing):
             self._finish_write(cloud, resource.id)
-            return Answer(status, self.render(cloud, self.find(cloud, resource.id), request))
+            return Answer(first_answer.status, self.render(cloud, self.find(cloud, resource.id), request))
         started = cloud.operations.start(
             request,
             f"{self.type}/write",
             resource.location or self.location_of(cloud, resource),
-            lambda: self._finish_write(cloud, resource.id),
+            Work(
+                lambda: self.realize(cloud, check_wanted(cloud, resource.id)),
+                on=resource.id,
+                conclude=lambda succeeded: self._conclude_write(cloud, resource.id, succeeded=succeeded),
+            ),
             track=self.style.track,
             slow=self.slow_write,
         )
@@ -167,16 +195,20 @@ class Kind:
             headers |= started.location_header
         if self.style.retry_write and cloud.operations.is_running(started.key):
             headers["Retry-After"] = str(self.style.retry_write)
-        return Answer(status, first_answer, headers)
+        return Answer(first_answer.status, first_answer.body, headers)
 
     def _finish_write(self, cloud: Cloud, resource: ResourceId) -> None:
-        state = "Failed"
+        succeeded = False
         try:
-            if found := cloud.store.find(resource):
-                self.realize(cloud, found)
-            state = "Succeeded"
+            self.realize(cloud, check_wanted(cloud, resource))
+            succeeded = True
         finally:
-            set_state(cloud, resource, state)
+            self._conclude_write(cloud, resource, succeeded=succeeded)
+
+    def _conclude_write(self, cloud: Cloud, resource: ResourceId, *, succeeded: bool) -> None:
+        with cloud.store.changing(resource) as found:
+            if found and found.state != "Deleting":
+                found.properties["provisioningState"] = "Succeeded" if succeeded else "Failed"
 
     def get(self, cloud: Cloud, request: Request) -> Answer:
         """Give one."""
@@ -217,11 +249,16 @@ class Kind:
         if self.style.track is None:
             self.remove(cloud, resource)
             return Answer(200)
+        self.interrupt(cloud, resource)
         started = cloud.operations.start(
             request,
             f"{self.type}/delete",
             resource.location or self.location_of(cloud, resource),
-            lambda: self.remove(cloud, resource),
+            Work(
+                lambda: self._dispose(cloud, resource.id),
+                on=resource.id,
+                conclude=lambda succeeded: self._conclude_delete(cloud, resource.id, succeeded=succeeded),
+            ),
             track=self.style.track,
             slow=self.slow_delete,
         )
@@ -231,16 +268,32 @@ class Kind:
         return Answer(self.style.deleted, None, headers)
 
     def remove(self, cloud: Cloud, resource: Resource) -> None:
-        """Dispose of a resource and take it and its children out of the store."""
-        try:
-            self.dispose(cloud, resource)
-        except BaseException:
-            set_state(cloud, resource.id, "Failed")
-            raise
+        """Delete a resource as part of what else is done: once nothing else is being done on it, and at once then.
+
+        Not to be called with the store's lock held, nor as part of an operation on the resource itself.
+        """
+        set_state(cloud, resource.id, "Deleting")
+        self.interrupt(cloud, resource)
+        with cloud.operations.turns.ask(resource.id.key):
+            succeeded = False
+            try:
+                self._dispose(cloud, resource.id)
+                succeeded = True
+            finally:
+                self._conclude_delete(cloud, resource.id, succeeded=succeeded)
+
+    def _dispose(self, cloud: Cloud, resource: ResourceId) -> None:
+        if found := cloud.store.find(resource):
+            self.dispose(cloud, found)
+
+    def _conclude_delete(self, cloud: Cloud, resource: ResourceId, *, succeeded: bool) -> None:
+        if not succeeded:
+            set_state(cloud, resource, "Failed")
+            return
         with cloud.store.lock:
-            for child in cloud.store.select(under=resource.id):
+            for child in cloud.store.select(under=resource):
                 cloud.store.remove(child.id)
-            cloud.store.remove(resource.id)
+            cloud.store.remove(resource)
 
     def find(self, cloud: Cloud, resource: ResourceId) -> Resource:
         """Give the resource.
@@ -278,12 +331,23 @@ class Kind:
             raise arm_errors.resource_not_found(parent)
 
 
+def check_wanted(cloud: Cloud, resource: ResourceId) -> Resource:
+    """Give a resource as it is now, for an operation that works on it.
+
+    Raises:
+        ArmError: it is being deleted, or is gone: the operation is preempted.
+    """
+    found = cloud.store.find(resource)
+    if found is None or found.state == "Deleting":
+        raise preempted()
+    return found
+
+
 def set_state(cloud: Cloud, resource: ResourceId, state: str) -> None:
     """Write the provisioning state of a resource, if it is still there."""
-    with cloud.store.lock:
-        if found := cloud.store.find(resource):
+    with cloud.store.changing(resource) as found:
+        if found:
             found.properties["provisioningState"] = state
-            cloud.store.put(found)
 
 
 def check_group_exists(cloud: Cloud, resource: ResourceId) -> Resource:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 from contextlib import ExitStack
@@ -100,7 +101,8 @@ class LocalCloud:
         store = Store(self.state / "arm.sqlite")
         undo.callback(store.close)
         kinds: dict[str, Kind] = {kind.type.lower(): kind for kind in (*network.kinds(), *compute.kinds())}
-        operations = Operations(store, options.timing, certificates.server_der())
+        secret = hashlib.sha256(f"operations {self.account.client_secret}".encode()).digest()
+        operations = Operations(store, options.timing, certificates.server_der(), secret)
         self.cloud = Cloud(self.state, self.account, store, operations, hypervisor, kinds)
         for resource in store.select():
             if kind := self.cloud.kind_of(resource.id.type):

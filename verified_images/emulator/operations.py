@@ -10,27 +10,31 @@ import hashlib
 import hmac
 import json
 import logging
-import secrets
 import threading
 import time
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.arm_errors import ArmError
 from verified_images.emulator.hypervisor import HypervisorError
+from verified_images.emulator.turns import Turns
 from verified_images.emulator.wire import Answer, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from verified_images.emulator.ids import ResourceId
     from verified_images.emulator.store import Store
     from verified_images.emulator.timing import Timing
+    from verified_images.emulator.turns import Turn
 
 logger = logging.getLogger(__name__)
 
 IN_PROGRESS = "InProgress"
+PREEMPTED = "OperationPreempted"
+_KEPT_HOURS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +68,42 @@ class Started:
     location_header: dict[str, str]
 
 
-class Operations:
-    """Runs the work of operations and answers polls for them."""
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What an operation does. ``carry_out`` gives its result, or raises ArmError or HypervisorError when it fails.
 
-    def __init__(self, store: Store, timing: Timing, certificate: bytes) -> None:
+    ``conclude`` is told at the end whether it went well, and writes what may show only then. Of the operations
+    ``on`` one resource one runs at a time.
+    """
+
+    carry_out: Callable[[], Any]
+    on: ResourceId | None = None
+    conclude: Callable[[bool], None] = lambda _: None
+
+
+class Operations:
+    """Runs the work of operations and answers polls for them.
+
+    ``secret`` signs the URLs to poll; ``turns`` is who waits for whom.
+    """
+
+    def __init__(self, store: Store, timing: Timing, certificate: bytes, secret: bytes) -> None:
         self._store = store
         self.timing = timing
+        self.turns = Turns()
         self._certificate = base64.urlsafe_b64encode(certificate).decode().rstrip("=")
-        self._secret = secrets.token_bytes(32)
+        self._secret = secret
+        self._forget_old()
         self._fail_interrupted()
 
+    def _forget_old(self) -> None:
+        oldest = (datetime.now(UTC) - timedelta(hours=_KEPT_HOURS)).isoformat()
+        for key, document in list(self._store.operations()):
+            if document.get("endTime", _now()) < oldest:
+                self._store.remove_operation(key)
+
     def _fail_interrupted(self) -> None:
-        for key, document in self._store.operations():
+        for key, document in list(self._store.operations()):
             if document["status"] == IN_PROGRESS:
                 error = ArmError(500, "InternalServerError", "The local Azure was stopped while the operation ran.")
                 self._end(key, document, error)
@@ -88,7 +116,7 @@ class Operations:
         request: Request,
         name: str,
         location: str,
-        work: Callable[[], Any],
+        work: Work | Callable[[], Any],
         *,
         track: Track,
         slow: bool = False,
@@ -96,25 +124,27 @@ class Operations:
         """Begin an operation and say where to poll it.
 
         ``name`` is the operation as role definitions spell it (``Microsoft.Compute/virtualMachines/write``).
-        ``work`` is done at once when it is quick and no duration is set, else in a thread of its own; what it
-        returns is the operation's result, an ArmError that it raises its failure.
+        ``work`` is done at once when it is quick, no duration is set and nothing else runs on its resource, else
+        in a thread of its own; what it returns is the operation's result, an ArmError that it raises its failure.
         """
         key = str(uuid.uuid4())
+        work = work if isinstance(work, Work) else Work(work)
         document: dict[str, Any] = {
             "name": key,
             "operation": name,
-            "resource": request.path,
+            "resource": str(work.on or request.path),
             "status": IN_PROGRESS,
             "startTime": _now(),
         }
         self._store.put_operation(key, document)
         seconds = self.timing.of(name)
-        if slow or seconds:
+        turn = self.turns.ask(work.on.key if work.on else key)
+        if slow or seconds or not turn.has_come:
             threading.Thread(
-                target=self._run, args=(key, document, work, seconds), name=f"operation {name}", daemon=True
+                target=self._run, args=(key, document, work, turn, seconds), name=f"operation {name}", daemon=True
             ).start()
         else:
-            self._run(key, document, work, 0)
+            self._run(key, document, work, turn, 0)
         base = f"{request.base_url}/subscriptions/{request.parameters['subscription']}/providers/{track.provider}"
         place = f"{base}/locations/{location}"
         status = self._sign(f"{place}/{track.statuses}/{key}?api-version={request.api_version}")
@@ -128,28 +158,32 @@ class Operations:
             {"Location": result},
         )
 
-    def _run(self, key: str, document: dict[str, Any], work: Callable[[], Any], seconds: float) -> None:
-        began = time.monotonic()
-        error: ArmError | None = None
-        output = None
+    def _run(self, key: str, document: dict[str, Any], work: Work, turn: Turn, seconds: float) -> None:
+        with turn:
+            began = time.monotonic()
+            output, error = self._attempt(document, work.carry_out)
+            time.sleep(max(0.0, began + seconds - time.monotonic()))
+            _, late_error = self._attempt(document, lambda: work.conclude(error is None))
+            if output is not None:
+                document["output"] = output
+            self._end(key, document, error or late_error)
+
+    def _attempt(self, document: dict[str, Any], work: Callable[[], Any]) -> tuple[Any, ArmError | None]:
         try:
-            output = work()
+            return work(), None
         except ArmError as refused:
-            error = refused
+            return None, refused
         except HypervisorError as failed:
-            error = ArmError(409, "InternalExecutionError", str(failed))
+            return None, ArmError(409, "InternalExecutionError", str(failed))
         except Exception:
             logger.exception("operation %s on %s failed", document["operation"], document["resource"])
-            error = ArmError(500, "InternalServerError", "An unexpected error occurred.")
-        time.sleep(max(0.0, began + seconds - time.monotonic()))
-        if output is not None:
-            document["output"] = output
-        self._end(key, document, error)
+            return None, ArmError(500, "InternalServerError", "An unexpected error occurred.")
 
     def _end(self, key: str, document: dict[str, Any], error: ArmError | None) -> None:
-        ended = dict(document, status="Failed" if error else "Succeeded", endTime=_now())
+        ended = dict(document, status="Succeeded", endTime=_now())
         if error:
-            ended |= {"error": error.inner(), "errorStatus": error.status}
+            status = "Canceled" if error.code == PREEMPTED else "Failed"
+            ended |= {"status": status, "error": error.inner(), "errorStatus": error.status}
         self._store.put_operation(key, ended)
 
     def poll_status(self, request: Request, track: Track) -> Answer:
@@ -212,6 +246,11 @@ class Operations:
         digest, ticks = request.query.get("h", ""), request.query.get("t", "")
         expected = hashlib.sha256(request.parameters["operation"].encode()).hexdigest()
         return digest == expected and hmac.compare_digest(request.query.get("s", ""), self._signature(digest, ticks))
+
+
+def preempted() -> ArmError:
+    """Make the error of an operation whose resource is being deleted."""
+    return ArmError(409, PREEMPTED, "Operation execution has been preempted by a more recent operation.")
 
 
 def _now() -> str:

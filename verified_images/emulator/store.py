@@ -10,6 +10,7 @@ import copy
 import json
 import sqlite3
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +97,15 @@ class Store:
             self._resources[kept.id.key] = kept
             self._index(kept)
 
+    @contextmanager
+    def changing(self, resource: ResourceId | str) -> Iterator[Resource | None]:
+        """Give the resource to be changed, and write it afterwards; None when it is not there."""
+        with self.lock:
+            found = self.find(resource)
+            yield found
+            if found is not None:
+                self.put(found)
+
     def remove(self, resource: ResourceId) -> None:
         """Remove the resource; one that is not there is no error."""
         with self.lock:
@@ -150,6 +160,12 @@ class Store:
         with self.lock:
             found = self._operations.get(key)
             return copy.deepcopy(found) if found else None
+
+    def remove_operation(self, key: str) -> None:
+        """Forget an operation."""
+        with self.lock:
+            self._database.execute("DELETE FROM operations WHERE key = ?", (key,))
+            self._operations.pop(key, None)
 
     def operations(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Give copies of all operations."""

@@ -129,7 +129,7 @@ def _delete_content(cloud: Cloud, group: ResourceId) -> None:
             if error := _try_delete(cloud, resource):
                 last_errors[str(resource.id)] = error
         left = _top_level(cloud, group)
-        if len(left) >= len(remaining):
+        if {resource.id for resource in remaining} <= {resource.id for resource in left}:
             set_state(cloud, group, "Succeeded")
             raise _deletion_timeout(group, last_errors)
         remaining = left
