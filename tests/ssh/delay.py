@@ -26,6 +26,7 @@ class DelayedLine:
         self._to = to
         self._delay = delay
         self._server_spoke = True
+        self._frozen = False
         self._sockets: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -51,6 +52,10 @@ class DelayedLine:
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
 
+    def freeze(self) -> None:
+        """Carry nothing more, while all connections stay open."""
+        self._frozen = True
+
     def _start(self, target: object, *args: object) -> None:
         thread = threading.Thread(target=target, args=args, daemon=True)  # type: ignore[arg-type]
         self._threads.append(thread)
@@ -62,24 +67,22 @@ class DelayedLine:
                 near, _ = self._listener.accept()
                 far = socket.create_connection(("127.0.0.1", self._to))
                 self._sockets += [near, far]
-                for source, sink, is_client in ((near, far, True), (far, near, False)):
+                for source, sink, speaker in ((near, far, "client"), (far, near, "server")):
                     source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     under_way: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
-                    self._start(self._receive, source, under_way, is_client)
+                    self._start(self._receive, source, under_way, speaker)
                     self._start(self._deliver, sink, under_way)
 
-    def _receive(
-        self, source: socket.socket, under_way: queue.SimpleQueue[tuple[float, bytes]], is_client: bool
-    ) -> None:
+    def _receive(self, source: socket.socket, under_way: queue.SimpleQueue[tuple[float, bytes]], speaker: str) -> None:
         data = b"-"
         while data:
             try:
                 data = source.recv(_PIECE)
             except OSError:
                 data = b""
-            if is_client and data:
+            if speaker == "client" and data:
                 self.round_trips += self._server_spoke
-            self._server_spoke = not is_client
+            self._server_spoke = speaker == "server"
             under_way.put((time.monotonic() + self._delay, data))
 
     def _deliver(self, sink: socket.socket, under_way: queue.SimpleQueue[tuple[float, bytes]]) -> None:
@@ -90,4 +93,5 @@ class DelayedLine:
                 if not data:
                     sink.shutdown(socket.SHUT_WR)
                     return
-                sink.sendall(data)
+                if not self._frozen:
+                    sink.sendall(data)

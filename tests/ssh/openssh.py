@@ -47,12 +47,12 @@ def free_port() -> int:
 
 
 class OpenSSHServer:
-    """sshd -D in ``folder``; ``shell`` of the user is the one that the machine gives."""
+    """sshd -D in ``folder``, where whoever runs the tests logs in with ``key``; ``extra`` configures it further."""
 
-    def __init__(self, folder: Path, key: RunKey, extra: str = "") -> None:
+    def __init__(self, folder: Path, key: RunKey, extra: str = "", port: int | None = None) -> None:
         self.folder = folder
         self.key = key
-        self.port = free_port()
+        self.port = port or free_port()
         self.username = getpass.getuser()
         self._process: subprocess.Popen[bytes] | None = None
         for kind in ("ed25519", "ecdsa"):
@@ -104,5 +104,5 @@ class OpenSSHServer:
         raise AssertionError((self.folder / "log").read_text())
 
 
-def open_session(server: OpenSSHServer, reach: Reach = reach_directly, **address: int) -> Session:
-    return Session.connect(server.address(**address), server.key, reach, timeout=20.0)
+def open_session(server: OpenSSHServer, reach: Reach = reach_directly, port: int | None = None) -> Session:
+    return Session.connect(server.address(port=port), server.key, reach, timeout=20.0)

@@ -77,10 +77,9 @@ def test_connections_send_small_packets_at_once(server: OpenSSHServer) -> None:
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_a_session_goes_through_the_proxy_which_resolves_the_name(
-    server: OpenSSHServer, proxy: SocksServer
-) -> None:
-    def reach(_address: str, port: int, timeout: float) -> socket.socket:
+def test_a_session_goes_through_the_proxy_which_resolves_the_name(server: OpenSSHServer, proxy: SocksServer) -> None:
+    def reach(address: str, port: int, timeout: float) -> socket.socket:
+        assert address == "127.0.0.1"
         return SocksReach(proxy.url)("vm.nowhere.example", port, timeout)
 
     with open_session(server, reach) as session:

@@ -44,7 +44,7 @@ def processes(pattern: str) -> str:
         ("printf 'a\\000b\\377'", 0, b"a\x00b\xff", b""),
         ("echo one\necho two", 0, b"one\ntwo\n", b""),
         ("cat <<X\nhere\nX", 0, b"here\n", b""),
-        ("echo \"it's $((1 + 1))\" # a comment", 0, b"it's 2\n", b""),
+        ('echo "it\'s $((1 + 1))" # a comment', 0, b"it's 2\n", b""),
         ("readlink /proc/self/fd/0", 0, b"/dev/null\n", b""),
         ("readlink /proc/self/fd/[3-9] | grep -v ^/proc", 1, b"", b""),
         ("echo $0", 0, b"sh\n", b""),
@@ -66,7 +66,7 @@ def test_broken_syntax_fails_and_harms_no_other_command(session: Session, comman
 
 def test_a_command_cannot_change_the_shell_of_the_next(session: Session) -> None:
     session.run("cd /; umask 777; X=1; f() { :; }; trap 'echo trapped' EXIT; set -u; ulimit -n 20; exec >/dev/null")
-    result = session.run("pwd; umask; echo \"${X-unset}\"; ulimit -n")
+    result = session.run('pwd; umask; echo "${X-unset}"; ulimit -n')
     assert result.stdout.splitlines()[0] != b"/"
     assert b"unset" in result.stdout
     assert b"0777" not in result.stdout
@@ -142,9 +142,7 @@ def test_output_that_is_no_utf8_is_shown_as_well_as_can_be(session: Session) -> 
 
 def test_a_progress_bar_is_shown_before_its_line_ends(session: Session) -> None:
     seen: list[tuple[float, str]] = []
-    session.run(
-        "printf '10%%\\r'; sleep 0.5; echo done", output=lambda text: seen.append((time.monotonic(), text))
-    )
+    session.run("printf '10%%\\r'; sleep 0.5; echo done", output=lambda text: seen.append((time.monotonic(), text)))
     assert seen[0][1] == "10%\r"
     assert seen[-1][0] - seen[0][0] > 0.3
 

@@ -44,7 +44,7 @@ def _run(provisioner: Provisioner, context: ProvisionContext, count: int) -> Non
             if tried == provisioner.max_retries:
                 raise _failure(provisioner, attempt, error, started.elapsed) from error
             left = provisioner.max_retries - tried
-            context.step(context.masker(f"{name} failed{_reason(error)}; trying again, up to {left} time(s)"))
+            context.step(context.masker(f"{name} failed{_reason(error, attempt)}; trying again, up to {left} time(s)"))
         else:
             context.step(f"{name} done in {started.elapsed:.0f} s")
             return
@@ -73,7 +73,7 @@ def _failure(provisioner: Provisioner, attempt: Attempt, error: Exception, secon
     tail = f"; its last lines of output:\n{attempt.tail}" if attempt.tail else ""
     exit_code = error.exit_code if isinstance(error, (AttemptError, CommandError)) else None
     return ProvisionerError(
-        context.masker(f"{where} failed after {seconds:.0f} s{_reason(error)}{tail}"),
+        context.masker(f"{where} failed after {seconds:.0f} s{_reason(error, attempt)}{tail}"),
         kind=provisioner.kind,
         index=provisioner.index,
         file=context.file,
@@ -83,9 +83,9 @@ def _failure(provisioner: Provisioner, attempt: Attempt, error: Exception, secon
     )
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, attempt: Attempt) -> str:
     if isinstance(error, AttemptError):
         return str(error)
-    if isinstance(error, DeadlineError):
-        return f": its time of {error.seconds:.0f} s was up"
+    if isinstance(error, DeadlineError) and attempt.deadline and not attempt.deadline.remaining:
+        return f": its time of {attempt.deadline.seconds:.0f} s was up"
     return f": {error}"

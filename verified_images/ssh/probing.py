@@ -54,6 +54,7 @@ class _Probes:
         self._reach = reach
         self._deadline = deadline
         self._waiting: deque[socket.socket] = deque()
+        self._answered = False
 
     def look(self) -> socket.socket | None:
         """Open one more connection, then wait a moment for a greeting on any."""
@@ -84,7 +85,8 @@ class _Probes:
         except OSError as error:
             self._deadline.saw(str(error) or type(error).__name__)
         else:
-            self._deadline.saw("the connection was accepted, but no SSH server greeted")
+            if not self._answered:
+                self._deadline.saw("the connection was accepted, but no SSH server greeted")
 
     def _greeted(self, probe: socket.socket) -> bool:
         """Look without taking: the handshake reads the greeting again."""
@@ -92,5 +94,6 @@ class _Probes:
             greeting = probe.recv(len(_GREETING), socket.MSG_PEEK)
             if greeting.startswith(_GREETING):
                 return True
+            self._answered = True
             self._deadline.saw(f"something that is no SSH server said {greeting!r}" if greeting else "it hung up")
         return False
