@@ -43,7 +43,11 @@ class Gateway:
         self._grace = grace
         self._probing = Probing(cloud)
         self._balancing = Balancing(cloud, self._probing)
-        self._socket = socket.create_server(("127.0.0.1", port))
+        # asyncio switches Nagle's algorithm off only where the protocol is told.
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind(("127.0.0.1", port))
+        self._socket.listen()
         self.port: int = self._socket.getsockname()[1]
         self._loop = asyncio.new_event_loop()
         self._connections: set[asyncio.Task[None]] = set()
