@@ -62,7 +62,7 @@ rm -f /var/lib/systemd/random-seed /var/lib/urandom/random-seed /var/lib/systemd
 
 say 'network: remove leases and persistent names'
 for folder in /var/lib/dhcp /var/lib/dhclient /var/lib/dhcpcd /var/lib/NetworkManager /var/lib/systemd/network; do
-    [ -d "$folder" ] && find "$folder" -type f \( -name '*lease*' -o -name '*.info' \) -delete
+    [ -d "$folder" ] && find "$folder" -type f \( -name '*lease*' -o -name '*.info' \) -exec rm -f {} +
 done
 rm -f /etc/udev/rules.d/70-persistent-net.rules /etc/udev/rules.d/75-persistent-net-generator.rules
 
@@ -78,9 +78,9 @@ done
 say 'temporary files, crash dumps and logs: remove'
 find /tmp /var/tmp -mindepth 1 -maxdepth 1 ! -name 'systemd-private-*' -exec rm -rf {} + 2>/dev/null
 for folder in /var/crash /var/lib/systemd/coredump /var/log/journal; do
-    [ -d "$folder" ] && find "$folder" -mindepth 1 -delete 2>/dev/null
+    [ -d "$folder" ] && find "$folder" -mindepth 1 -maxdepth 1 -exec rm -rf {} +
 done
-find /var/log -type f \( -name '*.gz' -o -name '*.xz' -o -name '*.[0-9]' -o -name '*.old' \) -delete
+find /var/log -type f \( -name '*.gz' -o -name '*.xz' -o -name '*.[0-9]' -o -name '*.old' \) -exec rm -f {} +
 find /var/log -type f ! -path '/var/log/journal/*' -exec sh -c 'for log; do : >"$log"; done' sh {} +
 
 awk -F: -v user="$user" '$1 == user { found = 1 } END { exit !found }' /etc/passwd && fail "the user $user is still there"
