@@ -181,7 +181,7 @@ smoke: {instances: 0, orchestration: unifrom, port: 70000}
 
     def test_an_unknown_key_that_resembles_none_lists_the_known_ones(self, mistakes: Mistakes) -> None:
         assert mistakes(HEAD + "  zzz: 1\n") == [
-            (7, "image.zzz", "unknown key 'zzz'; known: gallery, managed, tags"),
+            (7, "image.zzz", "unknown key 'zzz'; known: gallery, managed, skip, tags, vhd"),
         ]
 
     @pytest.mark.parametrize(
@@ -291,7 +291,7 @@ smoke: {instances: 0, orchestration: unifrom, port: 70000}
             ("plan: {publisher: A, product: b, name: c}", "",
              "plan.publisher 'A' is not that of the source, 'Debian'"),
             ("security_type: TrustedLunch", "security_type",
-             "'Standard' or 'TrustedLaunch' is needed, not 'TrustedLunch'"),
+             "'Standard', 'TrustedLaunch' or 'ConfidentialVM' is needed, not 'TrustedLunch'"),
             (f"custom_data: {'x' * 65536}", "custom_data", "65536 bytes are more than the 65535 that Azure takes"),
         ],
     )  # fmt: skip
@@ -302,7 +302,7 @@ smoke: {instances: 0, orchestration: unifrom, port: 70000}
 
     def test_a_target_is_needed(self, mistakes: Mistakes) -> None:
         text = HEAD.replace("managed: {resource_group: images, name: nginx}", "tags: {team: x}")
-        assert mistakes(text) == [(5, "image", "a target is needed: 'gallery', 'managed' or both")]
+        assert mistakes(text) == [(5, "image", "a target is needed: 'gallery', 'managed', 'vhd' or several")]
 
     def test_a_file_is_missed_although_other_things_are_wrong_too(self, mistakes: Mistakes) -> None:
         found = mistakes(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -10,14 +11,17 @@ from pydantic import AfterValidator, Field, model_validator
 from verified_images.templates.base import TemplateModel, wrong
 from verified_images.templates.fields import (
     AddressRange,
+    FrozenDict,
     Location,
     MarketplaceName,
+    ResourceGroupName,
     Seconds,
     Text,
     VmSize,
     reveal,
 )
 from verified_images.templates.sources import MarketplaceImage, Source
+from verified_images.templates.tags import check_tags
 
 # Azure's page "Frequently asked question about Windows Virtual Machines" and its Linux twin list these as refused.
 _REFUSED_USERNAMES = re.compile(
@@ -45,6 +49,31 @@ def _machine_data(value: Text) -> Text:
 
 MachineData = Annotated[Text, AfterValidator(_machine_data)]
 
+LOCATION_OF_RESOURCE_GROUP = "resourcegroup"
+"""The location of a builder that has a ``resource_group``: that of the group, which only Azure can tell."""
+
+
+def _resource_id(kind: str) -> AfterValidator:
+    provider, _, name = kind.partition("/")
+    pattern = re.compile(
+        rf"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/{re.escape(provider)}/{name}/[^/]+",
+        re.ASCII | re.IGNORECASE,
+    )
+
+    def check(value: str) -> str:
+        if not pattern.fullmatch(value):
+            raise wrong(
+                f"{value!r} is not the id of one of {kind}; it looks like "
+                f"/subscriptions/<id>/resourceGroups/<group>/providers/{kind}/<name>"
+            )
+        return value
+
+    return AfterValidator(check)
+
+
+ManagedIdentityId = Annotated[str, _resource_id("Microsoft.ManagedIdentity/userAssignedIdentities")]
+DiskEncryptionSetId = Annotated[str, _resource_id("Microsoft.Compute/diskEncryptionSets")]
+
 
 class Plan(TemplateModel):
     """The purchase plan of a Marketplace image, whose terms the subscription must have accepted."""
@@ -59,6 +88,26 @@ class Plan(TemplateModel):
     """A promotion code."""
 
 
+class Spot(TemplateModel):
+    """Build on a spot machine, which is cheap and which Azure may take back at any time."""
+
+    eviction_policy: Literal["Deallocate", "Delete"] = "Delete"
+    """What Azure does with a machine that it takes back."""
+    max_price: Annotated[float, Field(ge=-1)] | None = None
+    """The highest price by the hour, in US dollars; -1 or nothing means any price."""
+
+
+class VirtualNetwork(TemplateModel):
+    """An existing network to put the machine into, instead of a temporary one."""
+
+    name: str
+    """The virtual network's name."""
+    subnet: str | None = None
+    """The subnet's name; the only one there is unless given."""
+    resource_group: ResourceGroupName | None = None
+    """The network's resource group; the only one that has a network of that name unless given."""
+
+
 class Builder(TemplateModel):
     """How the virtual machine is made that the image is captured from."""
 
@@ -70,7 +119,7 @@ class Builder(TemplateModel):
     """The size of the machine, such as Standard_B2s."""
     location: Location
     """The location of everything temporary, such as westeurope."""
-    security_type: Literal["Standard", "TrustedLaunch"] | None = None
+    security_type: Literal["Standard", "TrustedLaunch", "ConfidentialVM"] | None = None
     """The security type; what Azure takes for the source unless given."""
     username: Annotated[str, AfterValidator(_username)] = "packer"
     """The user that provisions the machine; it is removed before the capture."""
@@ -94,6 +143,52 @@ class Builder(TemplateModel):
     """Who may connect to the machine by SSH; only the caller's own address unless given."""
     public_ip: bool = True
     """Whether the machine gets a public IP address; without one it must be reachable in another way."""
+    public_ip_sku: Literal["Basic", "Standard"] = "Standard"
+    """The SKU of that address."""
+    virtual_network: VirtualNetwork | None = None
+    """An existing network for the machine; a temporary one unless given."""
+    accelerated_networking: bool | None = None
+    """Whether its network interface is accelerated; what Azure takes unless given."""
+    os_type: Literal["Linux", "Windows"] = "Linux"
+    """The operating system; Windows is loaded, and refused when the build is checked."""
+    communicator: Literal["ssh", "winrm"] = "ssh"
+    """How the machine is spoken to."""
+    ssh_port: Annotated[int, Field(ge=1, le=65535)] = 22
+    """The port on which the machine's SSH server listens."""
+    pause_before_connecting: Seconds = 0.0
+    """How long to wait before the first connection to the machine."""
+    operation_timeout: Seconds | None = None
+    """How long Azure may take for one operation, such as making the machine."""
+    resource_group: ResourceGroupName | None = None
+    """An existing resource group for everything temporary; a temporary one unless given."""
+    tags: Annotated[Mapping[str, str], AfterValidator(check_tags)] = Field(default_factory=FrozenDict)
+    """Tags of everything temporary, beside those of the run."""
+    license_type: str | None = None
+    """The license that Azure Hybrid Benefit is asked for with, such as RHEL_BYOS."""
+    spot: Spot | None = None
+    """Build on a spot machine."""
+    user_assigned_managed_identities: tuple[ManagedIdentityId, ...] = ()
+    """The ids of the managed identities that the machine gets."""
+    os_disk_caching: Literal["None", "ReadOnly", "ReadWrite"] = "ReadWrite"
+    """The caching of the OS disk and of the data disks."""
+    keep_os_disk: bool = False
+    """Whether the machine's OS disk is kept when everything temporary is deleted."""
+    data_disk_sizes_gb: tuple[Annotated[int, Field(ge=1, le=32767)], ...] = ()
+    """The sizes of empty data disks in GiB; they become part of the image."""
+    data_disk_luns: tuple[Annotated[int, Field(ge=0, le=63)], ...] = ()
+    """The LUNs of the data disks; 0, 1, 2 unless given."""
+    disk_controller_type: Literal["SCSI", "NVMe"] | None = None
+    """The disk controller; what Azure takes for the size unless given."""
+    disk_encryption_set: DiskEncryptionSetId | None = None
+    """The id of the disk encryption set whose key encrypts the disks."""
+    secure_boot: bool | None = None
+    """Whether Secure Boot is on; what Azure takes for the security type unless given."""
+    vtpm: bool | None = None
+    """Whether there is a virtual TPM; what Azure takes for the security type unless given."""
+    encryption_at_host: bool | None = None
+    """Whether the host encrypts the disks' caches and temporary disks."""
+    security_encryption_type: Literal["VMGuestStateOnly", "DiskWithVMGuestState"] | None = None
+    """What is encrypted of a confidential machine."""
 
     @model_validator(mode="after")
     def _plan_matches_source(self) -> Self:
@@ -102,4 +197,17 @@ class Builder(TemplateModel):
             raise wrong(
                 f"plan.publisher '{self.plan.publisher}' is not that of the source, '{source.publisher}'",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _location_is_somewhere(self) -> Self:
+        if self.location == LOCATION_OF_RESOURCE_GROUP and self.resource_group is None:
+            raise wrong(f"the location '{LOCATION_OF_RESOURCE_GROUP}' needs 'resource_group'")
+        return self
+
+    @model_validator(mode="after")
+    def _each_data_disk_has_a_lun(self) -> Self:
+        luns = self.data_disk_luns
+        if luns and (len(luns) != len(self.data_disk_sizes_gb) or len(set(luns)) < len(luns)):
+            raise wrong("'data_disk_luns' must hold one number for each of 'data_disk_sizes_gb', each once")
         return self

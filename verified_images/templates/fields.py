@@ -161,6 +161,26 @@ ImageName = Annotated[
         "a letter, digit or '_'",
     ),
 ]
+SnapshotName = Annotated[
+    str,
+    _matching(
+        r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,78}[A-Za-z0-9_])?",
+        "a snapshot's name has 1 to 80 letters, digits, '_', '-' or '.', begins with a letter or digit and ends with "
+        "a letter, digit or '_'",
+    ),
+]
+StorageAccountName = Annotated[
+    str,
+    _matching(r"[a-z0-9]{3,24}", "a storage account's name has 3 to 24 lower-case letters and digits"),
+]
+ContainerName = Annotated[
+    str,
+    _matching(
+        r"(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*",
+        "a container's name has 3 to 63 lower-case letters, digits and single '-', and begins and ends with a letter "
+        "or digit",
+    ),
+]
 SubscriptionId = Annotated[
     str,
     _matching(

@@ -71,6 +71,8 @@ class FileProvisioner(Provisioner):
     """The group of what is uploaded."""
     mode: Mode | None = None
     """The mode of uploaded files, in octal digits such as 0644; folders keep theirs."""
+    generated: bool = False
+    """Whether what is uploaded is made only during the build, so that it need not exist before."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -83,7 +85,7 @@ class FileProvisioner(Provisioner):
 
     def named_files(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """Yield what is uploaded."""
-        if self.direction == "download":
+        if self.direction == "download" or self.generated:
             return
         if self.source is not None:
             yield ("source",), self.source

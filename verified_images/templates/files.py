@@ -28,11 +28,12 @@ def check_named_files(folder: Path, entries: object, problems: Problems) -> None
         except ValidationError:
             continue
         for keys, name in provisioner.named_files():
-            if (message := _mistake(folder, name)) is not None:
+            if (message := mistake_about(folder, name)) is not None:
                 problems.add(("provisioners", place, provisioner.kind, *keys), message)
 
 
-def _mistake(folder: Path, name: str) -> str | None:
+def mistake_about(folder: Path, name: str) -> str | None:
+    """Return what is wrong with the file that a template names, or None if it can be read."""
     path = folder / name
     try:
         if not path.exists():

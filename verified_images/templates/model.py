@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from verified_images.templates.base import TemplateModel
-from verified_images.templates.builder import Builder, Plan
-from verified_images.templates.fields import reveal
+from verified_images.templates.builder import LOCATION_OF_RESOURCE_GROUP, Builder, Plan, Spot, VirtualNetwork
+from verified_images.templates.fields import FrozenDict, reveal
 from verified_images.templates.file import FileProvisioner
+from verified_images.templates.post_processors import Checksum, Manifest, PostProcessor, ShellLocal
 from verified_images.templates.provisioners import AnyProvisioner, Provisioner
 from verified_images.templates.shell import ShellProvisioner
 from verified_images.templates.sources import GalleryImage, ManagedImage, MarketplaceImage, Source, VhdImage
-from verified_images.templates.targets import GalleryTarget, ImageTarget, ManagedTarget, Smoke
+from verified_images.templates.targets import GalleryTarget, ImageTarget, ManagedTarget, Smoke, TargetRegion, VhdTarget
 
 __all__ = [
+    "LOCATION_OF_RESOURCE_GROUP",
     "Builder",
+    "Checksum",
     "FileProvisioner",
     "GalleryImage",
     "GalleryTarget",
     "ImageTarget",
     "ManagedImage",
     "ManagedTarget",
+    "Manifest",
     "MarketplaceImage",
     "Plan",
+    "PostProcessor",
     "Provisioner",
+    "ShellLocal",
     "ShellProvisioner",
     "Smoke",
     "Source",
+    "Spot",
+    "TargetRegion",
     "Template",
     "Variable",
     "VhdImage",
+    "VhdTarget",
+    "VirtualNetwork",
     "reveal",
 ]
 
@@ -64,10 +75,16 @@ class Template(TemplateModel):
     """Where the image goes."""
     smoke: Smoke = Smoke()
     """The throwaway scale set that is tested before anything is published."""
+    error_cleanup_provisioner: AnyProvisioner | None = None
+    """What is done to the machine when one of the provisioners failed."""
+    post_processors: tuple[PostProcessor, ...] = ()
+    """What is done here once the image is published, in this order."""
     variables: tuple[Variable, ...] = ()
     """The variables that the template declares."""
     secrets: tuple[SecretStr, ...] = Field(default=(), repr=False)
     """Every secret value that went into the template, longest first, so that output can be masked."""
+    secret_values: Mapping[str, SecretStr] = Field(default_factory=FrozenDict, repr=False)
+    """The values of secret variables by name, where the loader knows them, so that a copy can name them instead."""
 
     @field_validator("provisioners")
     @classmethod

@@ -15,6 +15,7 @@ from verified_images.templates.documents import fail, read_document
 from verified_images.templates.fields import FrozenDict
 from verified_images.templates.files import check_named_files
 from verified_images.templates.model import Builder, ImageTarget, Smoke, Template
+from verified_images.templates.post_processors import PostProcessor
 from verified_images.templates.provisioners import AnyProvisioner
 from verified_images.templates.rendering import Renderer, RenderError, UnknownValueError
 from verified_images.templates.variables import Declarations, resolve_variables
@@ -40,6 +41,10 @@ class Document(TemplateModel):
     """Where the image goes."""
     smoke: Smoke = Smoke()
     """The throwaway scale set that is tested before anything is published."""
+    error_cleanup_provisioner: AnyProvisioner | None = None
+    """What is done to the machine when one of the provisioners failed."""
+    post_processors: tuple[PostProcessor, ...] = ()
+    """What is done here once the image is published, in this order."""
 
 
 def find_template(folder: Path) -> Path | None:
@@ -77,7 +82,7 @@ def load_template(
         fail(file, "a mapping is needed, with the keys builder, provisioners, image and smoke")
     resolved = resolve_variables(data.get("variables"), problems, variables or {}, environment)
     name = file.absolute().parent.name
-    renderer = Renderer(resolved.values, environment, _run_values(run or _placeholder_run(name)))
+    renderer = Renderer(resolved.values, environment, _run_values(run or placeholder_run(name)))
     rendered = {
         key: {} if key == "variables" else _render(value, (key,), renderer, problems) for key, value in data.items()
     }
@@ -125,6 +130,7 @@ def _run_values(run: Run) -> dict[str, str]:
     }
 
 
-def _placeholder_run(spec: str) -> Run:
+def placeholder_run(spec: str) -> Run:
+    """Return what stands for the run while tests are collected: of the same form, and the same each time."""
     now = datetime.now(UTC)
     return Run(id="a" * 8, spec=spec, owner="nobody", created=now, expires=now + DEFAULT_LIFETIME)

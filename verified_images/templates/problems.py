@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from pydantic import SecretStr
@@ -46,10 +46,9 @@ class Problems:
 
     def add_validation(self, error: ValidationError, data: object) -> None:
         """Note what pydantic found in ``data``, except in values that were wrong before."""
-        for detail in error.errors(include_url=False):
-            key_path = _key_path(detail, data)
+        for key_path, message in validation_problems(error, data):
             if not any(key_path[:length] in self._spoilt for length in range(1, len(key_path) + 1)):
-                self._found.setdefault((key_path, _message(detail)), None)
+                self._found.setdefault((key_path, message), None)
 
     def line_of(self, key_path: KeyPath) -> int | None:
         """Return the line of ``key_path``, or of the nearest key around it that has one."""
@@ -77,6 +76,12 @@ class Problems:
             for (path, message), line in self._found.items()
         ]
         return [problem for _, problem in sorted(problems, key=place)]
+
+
+def validation_problems(error: ValidationError, data: object) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the key path in ``data`` and the sentence of each thing that pydantic found in it."""
+    for detail in error.errors(include_url=False):
+        yield _key_path(detail, data), _message(detail)
 
 
 def show_path(key_path: KeyPath) -> str:

@@ -23,8 +23,10 @@ def json_schema() -> dict[str, Any]:
     references, schema = models_json_schema(models, ref_template=_REFERENCE)  # type: ignore[arg-type]
     definitions = schema["$defs"]
     document = definitions.pop("Document")
-    document["properties"]["provisioners"]["items"] = {
-        "oneOf": [references[entry, "validation"] for entry in entries],
+    any_provisioner = {"oneOf": [references[entry, "validation"] for entry in entries]}
+    document["properties"]["provisioners"]["items"] = any_provisioner
+    document["properties"]["error_cleanup_provisioner"] = any_provisioner | {
+        "description": document["properties"]["error_cleanup_provisioner"]["description"],
     }
     definitions.pop("Provisioner", None)
     document["properties"]["variables"]["additionalProperties"] = {

@@ -8,7 +8,9 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from verified_images.templates.base import TemplateModel, wrong
+from verified_images.templates.builder import DiskEncryptionSetId
 from verified_images.templates.fields import (
+    ContainerName,
     DefinitionName,
     FrozenDict,
     GalleryName,
@@ -17,31 +19,13 @@ from verified_images.templates.fields import (
     Moment,
     ResourceGroupName,
     Seconds,
+    SnapshotName,
+    StorageAccountName,
     SubscriptionId,
     TargetVersion,
     VmSize,
 )
-
-# Azure allows 50 tags on a resource; the run and the verdict need some of them.
-_MOST_TAGS = 35
-_LONGEST_TAG_NAME = 512
-_LONGEST_TAG_VALUE = 256
-_RESERVED_TAGS = ("vi-", "microsoft", "azure", "windows")
-
-
-def _tags(tags: Mapping[str, str]) -> FrozenDict:
-    if len(tags) > _MOST_TAGS:
-        raise wrong(f"{len(tags)} tags are too many: {_MOST_TAGS} are possible beside those of the run")
-    for name, value in tags.items():
-        if not 0 < len(name) <= _LONGEST_TAG_NAME or any(character in r"<>%&\?/" for character in name):
-            raise wrong(f"the tag name {name!r} is not allowed: 1 to {_LONGEST_TAG_NAME} characters, none of <>%&\\?/")
-        if name.lower().startswith(_RESERVED_TAGS):
-            raise wrong(f"the tag name {name!r} is reserved: it begins with one of {', '.join(_RESERVED_TAGS)}")
-        if len(value) > _LONGEST_TAG_VALUE:
-            raise wrong(f"the value of the tag {name!r} is longer than {_LONGEST_TAG_VALUE} characters")
-    if len({name.lower() for name in tags}) < len(tags):
-        raise wrong("two tags have the same name; Azure does not tell upper from lower case in it")
-    return FrozenDict(tags)
+from verified_images.templates.tags import check_tags
 
 
 def _each_once(regions: tuple[str, ...]) -> tuple[str, ...]:
@@ -49,6 +33,17 @@ def _each_once(regions: tuple[str, ...]) -> tuple[str, ...]:
         if regions.count(region) > 1:
             raise wrong(f"the region '{region}' is listed twice")
     return regions
+
+
+class TargetRegion(TemplateModel):
+    """A region that a gallery version is replicated to, with what is special about it."""
+
+    name: Location
+    """The region."""
+    replicas: Annotated[int, Field(ge=1, le=100)] | None = None
+    """Replicas in this region; the target's number unless given."""
+    disk_encryption_set: DiskEncryptionSetId | None = None
+    """The id of the disk encryption set whose key encrypts the replicas."""
 
 
 class GalleryTarget(TemplateModel):
@@ -72,6 +67,20 @@ class GalleryTarget(TemplateModel):
     """The storage of the replicas."""
     end_of_life: Moment | None = None
     """The date after which the version should not be used."""
+    target_regions: tuple[TargetRegion, ...] = ()
+    """What is special about some of the regions."""
+    exclude_from_latest: bool = False
+    """Whether "latest" never means the version, also after it was published."""
+    shallow_replication: bool = False
+    """Whether the version is published quickly, in the build's location alone."""
+    specialized: bool = False
+    """Whether the image is captured as it is, with its users and keys, for a specialized definition."""
+    confidential_vm_encryption: (
+        Literal["EncryptedVMGuestStateOnlyWithPmk", "EncryptedWithPmk", "EncryptedWithCmk"] | None
+    ) = None
+    """What is encrypted of the images of confidential machines."""
+    timeout: Seconds | None = None
+    """How long publishing may take."""
 
 
 class ManagedTarget(TemplateModel):
@@ -81,22 +90,47 @@ class ManagedTarget(TemplateModel):
     """The resource group, which must exist."""
     name: ImageName
     """The image's name, such as debian-nginx-{{ run.id }}."""
+    zone_resilient: bool = False
+    """Whether the image is kept in zone-redundant storage."""
+    os_disk_snapshot: SnapshotName | None = None
+    """The name of a snapshot of the OS disk to be made beside the image."""
+    data_disk_snapshot_prefix: SnapshotName | None = None
+    """The beginning of the names of snapshots of the data disks to be made beside the image."""
+
+
+class VhdTarget(TemplateModel):
+    """A VHD to be published in a storage account's container, which must exist."""
+
+    resource_group: ResourceGroupName
+    """The storage account's resource group."""
+    storage_account: StorageAccountName
+    """The storage account's name."""
+    container: ContainerName
+    """The container's name."""
+    name_prefix: str = "vhd"
+    """The beginning of the blobs' names."""
+    copy_timeout: Seconds = 86400.0
+    """How long the copying may take; Azure grants access to the disk for this time."""
 
 
 class ImageTarget(TemplateModel):
-    """Where the image goes: a gallery, a managed image, or both."""
+    """Where the image goes: a gallery, a managed image, a VHD, or several of them."""
 
     gallery: GalleryTarget | None = None
     """Publish a version in an Azure Compute Gallery."""
     managed: ManagedTarget | None = None
     """Publish a managed image."""
-    tags: Annotated[Mapping[str, str], AfterValidator(_tags)] = Field(default_factory=FrozenDict)
+    vhd: VhdTarget | None = None
+    """Publish a VHD."""
+    skip: bool = False
+    """Whether to end after the machine's tests, without an image."""
+    tags: Annotated[Mapping[str, str], AfterValidator(check_tags)] = Field(default_factory=FrozenDict)
     """Tags of what is published, beside those of the run."""
 
     @model_validator(mode="after")
     def _somewhere(self) -> Self:
-        if self.gallery is None and self.managed is None:
-            raise wrong("a target is needed: 'gallery', 'managed' or both")
+        if self.gallery is None and self.managed is None and self.vhd is None and not self.skip:
+            raise wrong("a target is needed: 'gallery', 'managed', 'vhd' or several")
         return self
 
 
