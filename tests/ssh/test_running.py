@@ -194,7 +194,7 @@ def test_an_environment_variable_arrives_as_it_is(session: Session, value: str) 
     assert session.run('printf "%s" "$VALUE"', env={"VALUE": value}).stdout == value.encode()
 
 
-@shared
+@settings(shared, max_examples=15)
 @given(value=texts, fed=st.binary())
 def test_text_and_input_arrive_as_they_are_where_both_are_given(session: Session, value: str, fed: bytes) -> None:
     result = session.run('cat; printf "%s" "$VALUE"', env={"VALUE": value}, stdin=fed)
