@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,9 +9,12 @@ from tests.emulator.clients import Clients
 from tests.emulator.network.machines import Machines
 from tests.emulator.network.place import LOCATION, Place
 from verified_images.emulator import LocalCloud, Options
+from verified_images.emulator.network.gateway import Gateway
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+PATIENCE = 0.3
 
 
 @pytest.fixture(scope="package")
@@ -46,3 +50,16 @@ def place(azure: Clients, local_cloud: LocalCloud, machines: Machines) -> Place:
         local_cloud.cloud.store.remove(resource.id)
     azure.resources.resource_groups.create_or_update("g", {"location": LOCATION})
     return Place(azure, machines)
+
+
+@pytest.fixture
+def gateway(place: Place) -> Iterator[Gateway]:
+    gateway = Gateway(place.cloud, 0, patience=PATIENCE)
+    yield gateway
+    gateway.close()
+
+
+@pytest.fixture
+def undo() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack

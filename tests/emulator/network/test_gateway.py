@@ -4,56 +4,19 @@ import socket
 import struct
 import threading
 import time
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from python_socks import ProxyError
+from python_socks import ProxyTimeoutError
 from python_socks.sync import Proxy
 
-from tests.emulator.network.machines import Machines, Service, answering_http, counting, hanging_up, saying
+from tests.emulator.network.connections import SSH, connect, hear, read_all, reply_code
+from tests.emulator.network.machines import Machines, Service, counting, hanging_up, saying
 from tests.emulator.network.place import LOCATION, Json, Place, rule
 from verified_images.emulator.network.gateway import Gateway
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-SSH = 22
-PATIENCE = 0.3
-
-
-@pytest.fixture
-def gateway(place: Place) -> Iterator[Gateway]:
-    gateway = Gateway(place.cloud, 0, patience=PATIENCE)
-    yield gateway
-    gateway.close()
-
-
-@pytest.fixture
-def undo() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
-
-
-def connect(gateway: Gateway, host: str, port: int = SSH) -> socket.socket:
-    return Proxy.from_url(f"socks5://127.0.0.1:{gateway.port}").connect(host, port, timeout=10)
-
-
-def read_all(connection: socket.socket) -> bytes:
-    with connection:
-        connection.settimeout(10)
-        return b"".join(iter(lambda: connection.recv(1 << 16), b""))
-
-
-def hear(gateway: Gateway, host: str, port: int = SSH) -> str:
-    return read_all(connect(gateway, host, port)).decode()
-
-
-def reply_code(gateway: Gateway, host: str, port: int = SSH) -> int:
-    """Give the code of the reply that refuses a connection."""
-    with pytest.raises(ProxyError) as refused:
-        connect(gateway, host, port)
-    return int(refused.value.error_code or 0)
+    from contextlib import ExitStack
 
 
 def make_machine(place: Place, *rules: dict[str, Any], **address: Json) -> str:
@@ -127,7 +90,30 @@ def test_a_port_that_no_rule_admits_is_held_and_then_unreachable(
     machines.listen("vm", SSH, undo.enter_context(saying("hello")))
     began = time.monotonic()
     assert reply_code(gateway, address) == 4
-    assert time.monotonic() - began >= PATIENCE
+    assert time.monotonic() - began >= 0.3
+
+
+def test_a_connection_gets_through_once_it_is_admitted(place: Place, machines: Machines, undo: ExitStack) -> None:
+    address = make_machine(place)
+    machines.listen("vm", SSH, undo.enter_context(saying("hello")))
+    patient = Gateway(place.cloud, 0, patience=20)
+    undo.callback(patient.close)
+    admit = threading.Timer(0.2, place.make_group, [rule(100)])
+    admit.start()
+    assert hear(patient, address) == "hello"
+    admit.join()
+
+
+def test_a_client_that_gives_up_is_let_go(place: Place, undo: ExitStack) -> None:
+    address = make_machine(place)
+    patient = Gateway(place.cloud, 0, patience=60)
+    undo.callback(patient.close)
+    with pytest.raises(ProxyTimeoutError):
+        Proxy.from_url(f"socks5://127.0.0.1:{patient.port}").connect(address, SSH, timeout=0.3)
+    deadline = time.monotonic() + 10
+    while patient._connections and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not patient._connections
 
 
 def test_a_rule_takes_effect_at_once(place: Place, machines: Machines, gateway: Gateway, undo: ExitStack) -> None:
@@ -236,147 +222,3 @@ def test_closing_hangs_up_and_leaves_nothing_behind(place: Place, machines: Mach
     assert not gateway._thread.is_alive()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", gateway.port), timeout=10)
-
-
-def balance(place: Place, count: int = 2, *, probe: dict[str, Any] | None = None, **rule_properties: object) -> str:
-    """Make a load balancer from port 80 to port 8080 of machines vm0, vm1...; give its address."""
-    front = place.balancer_part("frontendIPConfigurations", "front")
-    properties: dict[str, Any] = {
-        "protocol": "Tcp",
-        "frontendPort": 80,
-        "backendPort": 8080,
-        "frontendIPConfiguration": front,
-        "backendAddressPool": place.balancer_part("backendAddressPools", "pool"),
-        **rule_properties,
-    }
-    if probe:
-        properties["probe"] = place.balancer_part("probes", "alive")
-    nat = {"protocol": "Tcp", "frontendPort": 2222, "backendPort": SSH, "frontendIPConfiguration": front}
-    place.make_network()
-    place.make_balancer(
-        frontendIPConfigurations=[{"name": "front", "properties": {"publicIPAddress": {"id": place.make_address()}}}],
-        backendAddressPools=[{"name": "pool"}],
-        probes=[{"name": "alive", "properties": probe}] if probe else [],
-        loadBalancingRules=[{"name": "web", "properties": properties}],
-        inboundNatRules=[{"name": "ssh", "properties": nat}],
-    )
-    group = place.make_group(rule(100, "8080"), rule(101, "22"))
-    for number in range(count):
-        membership: dict[str, Any] = {
-            "loadBalancerBackendAddressPools": [place.balancer_part("backendAddressPools", "pool")]
-        }
-        if number == 0:
-            membership["loadBalancerInboundNatRules"] = [place.balancer_part("inboundNatRules", "ssh")]
-        place.make_interface(f"nic{number}", group=group, **membership)
-        place.make_machine(f"vm{number}", f"nic{number}")
-    return place.read_address()
-
-
-def test_a_rule_leads_to_the_machines_in_turn(
-    place: Place, machines: Machines, gateway: Gateway, undo: ExitStack
-) -> None:
-    address = balance(place)
-    for number in range(2):
-        machines.listen(f"vm{number}", 8080, undo.enter_context(saying(f"vm{number}")))
-    assert sorted(hear(gateway, address, 80) for _ in range(4)) == ["vm0", "vm0", "vm1", "vm1"]
-
-
-def test_a_rule_may_keep_a_client_with_its_machine(
-    place: Place, machines: Machines, gateway: Gateway, undo: ExitStack
-) -> None:
-    address = balance(place, loadDistribution="SourceIP")
-    for number in range(2):
-        machines.listen(f"vm{number}", 8080, undo.enter_context(saying(f"vm{number}")))
-    assert len({hear(gateway, address, 80) for _ in range(4)}) == 1
-
-
-def test_a_port_of_a_load_balancer_without_a_rule_is_closed(place: Place, machines: Machines, gateway: Gateway) -> None:
-    address = balance(place)
-    machines.running.update({"vm0", "vm1"})
-    assert reply_code(gateway, address, 8080) == 4
-
-
-def test_an_inbound_nat_rule_leads_to_its_machine(
-    place: Place, machines: Machines, gateway: Gateway, undo: ExitStack
-) -> None:
-    address = balance(place)
-    for number in range(2):
-        machines.listen(f"vm{number}", SSH, undo.enter_context(saying(f"vm{number}")))
-    assert hear(gateway, address, 2222) == "vm0"
-
-
-HTTP = {"protocol": "Http", "port": 8080, "requestPath": "/healthy", "intervalInSeconds": 5}
-TCP = {"protocol": "Tcp", "port": 8080, "intervalInSeconds": 5}
-
-
-@pytest.mark.parametrize(
-    ("probe", "make_sick"),
-    [
-        (HTTP, lambda: answering_http(503)),
-        (HTTP, lambda: saying("no HTTP")),
-        (TCP, hanging_up),
-    ],
-    ids=["503", "no HTTP", "closed port"],
-)
-def test_a_machine_that_does_not_answer_its_probe_gets_no_connections(
-    place: Place, gateway: Gateway, undo: ExitStack, probe: dict[str, Any], make_sick: Callable[[], Service]
-) -> None:
-    machines = place.machines
-    address = balance(place, probe=probe)
-    machines.listen("vm0", 8080, undo.enter_context(make_sick()))
-    machines.listen("vm1", 8080, undo.enter_context(answering_http(200)))
-    for _ in range(4):
-        connection = connect(gateway, address, 80)
-        connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        assert read_all(connection).startswith(b"HTTP/1.1 200")
-
-
-def test_with_no_machine_well_connections_are_dropped(
-    place: Place, machines: Machines, gateway: Gateway, undo: ExitStack
-) -> None:
-    address = balance(place, probe=HTTP)
-    for number in range(2):
-        machines.listen(f"vm{number}", 8080, undo.enter_context(answering_http(500)))
-    assert reply_code(gateway, address, 80) == 4
-
-
-def test_a_probe_must_be_admitted_as_well(place: Place, machines: Machines, gateway: Gateway, undo: ExitStack) -> None:
-    address = balance(place, probe=HTTP)
-    place.make_group(rule(100, "8080", sourceAddressPrefix="Internet"), rule(200, "*", access="Deny"))
-    for number in range(2):
-        machines.listen(f"vm{number}", 8080, undo.enter_context(answering_http(200)))
-    assert reply_code(gateway, address, 80) == 4
-
-
-def test_an_inbound_nat_pool_leads_to_each_instance(
-    place: Place, machines: Machines, gateway: Gateway, undo: ExitStack
-) -> None:
-    front = place.balancer_part("frontendIPConfigurations", "front")
-    pool = {
-        "protocol": "Tcp",
-        "frontendPortRangeStart": 50000,
-        "frontendPortRangeEnd": 50119,
-        "backendPort": SSH,
-        "frontendIPConfiguration": front,
-    }
-    place.make_network()
-    place.make_balancer(
-        frontendIPConfigurations=[{"name": "front", "properties": {"publicIPAddress": {"id": place.make_address()}}}],
-        inboundNatPools=[{"name": "ssh", "properties": pool}],
-    )
-    place.make_instances(
-        "0",
-        "3",
-        configuration={
-            "model": [place.balancer_part("inboundNatPools", "ssh")],
-            "instance": {
-                "loadBalancerInboundNatRules": lambda name: [place.balancer_part("inboundNatRules", f"ssh.{name}")]
-            },
-            "interface": {"networkSecurityGroup": {"id": place.make_group(rule(100))}},
-        },
-    )
-    for name in ("0", "3"):
-        machines.listen(f"ss-{name}", SSH, undo.enter_context(saying(name)))
-    address = place.read_address()
-    assert (hear(gateway, address, 50000), hear(gateway, address, 50003)) == ("0", "3")
-    assert reply_code(gateway, address, 50001) == 4

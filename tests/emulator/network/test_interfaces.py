@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+import json
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -116,7 +118,19 @@ def test_what_is_referred_to_must_exist_in_the_same_location(azure: Clients, pla
     far = place.id("networkSecurityGroups", "far")
     assert refusal(partial(place.make_interface, group=far))[1] == "InvalidResourceReference"
     assert refusal(partial(place.make_interface, group="nsg"))[1] == "LinkedInvalidPropertyId"
+    wrong_type = {"id": place.id("virtualNetworks", "vnet")}
+    assert refusal(partial(place.make_interface, subnet=wrong_type))[1] == "InvalidRequestFormat"
     assert refusal(partial(place.make_interface, subnet={"id": place.subnet + "x"}))[1] == "InvalidResourceReference"
+
+
+@pytest.mark.parametrize(
+    "properties", ["x", {"ipConfigurations": "x"}, {"ipConfigurations": ["x"]}, {"ipConfigurations": [{"name": "a"}]}]
+)
+def test_a_body_of_the_wrong_shape_is_refused(azure: Clients, place: Place, properties: Json) -> None:
+    place.make_network()
+    body: Json = json.dumps({"location": LOCATION, "properties": properties}).encode()
+    put = partial(azure.network.network_interfaces.begin_create_or_update, "g", "nic", io.BytesIO(body))
+    assert refusal(put)[0] == 400
 
 
 def test_an_interface_is_tied_to_one_machine_until_it_is_freed(azure: Clients, place: Place) -> None:

@@ -45,6 +45,7 @@ def test_both_groups_must_admit() -> None:
         ("Storage.WestEurope", False, False, False),
         ("127.0.0.1", False, True, False),
         ("127.0.0.0/8", False, True, False),
+        ("127.0.0.1/8", False, True, False),
         ("10.0.0.0/8", True, False, False),
         ("::/0", False, False, False),
     ],

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.arm_errors import network_error
 from verified_images.emulator.network.kind import require
-from verified_images.emulator.network.part import canonical
+from verified_images.emulator.network.part import canonical, invalid_format
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,9 +26,7 @@ def need(properties: dict[str, Any], name: str, owner: str) -> Any:  # noqa: ANN
         ArmError: 400: it is missing.
     """
     if properties.get(name) is None:
-        raise network_error(
-            400, "InvalidRequestFormat", f"Cannot parse the request: required property '{name}' of {owner} is missing."
-        )
+        raise invalid_format("InvalidJson", f"Required property '{name}' not found in JSON. Path '{owner}'.")
     return properties[name]
 
 
@@ -48,9 +46,7 @@ def complete_rule(cloud: Cloud, balancer: Resource, owner: str, given: dict[str,
     """Check what all rules have and add Azure's defaults."""
     protocol = canonical(need(given, "protocol", owner), PROTOCOLS)
     if protocol not in PROTOCOLS:
-        raise network_error(
-            400, "InvalidRequestFormat", f"Cannot parse the request: '{protocol}' is no protocol of {owner}."
-        )
+        raise invalid_format("InvalidJson", f"Error converting value {protocol!r} to a protocol. Path '{owner}'.")
     idle = given.get("idleTimeoutInMinutes", 4)
     if idle not in _IDLE_MINUTES:
         raise network_error(
@@ -67,7 +63,9 @@ def complete_rule(cloud: Cloud, balancer: Resource, owner: str, given: dict[str,
         "allowBackendPortConflict": False,
         **given,
         "frontendIPConfiguration": {
-            "id": require(cloud, balancer, frontend, path="properties.frontendIPConfiguration.id")
+            "id": require(
+                cloud, balancer, frontend, path="properties.frontendIPConfiguration", kind="frontendIPConfigurations"
+            )
         },
         "protocol": protocol,
     }

@@ -49,7 +49,7 @@ class FrontendIPConfigurations(Part):
         return properties
 
     def _check_public(self, cloud: Cloud, parent: Resource, owner: str, reference: dict[str, Any]) -> None:
-        address_id = require(cloud, parent, reference, path=f"{_PATH}.publicIPAddress.id")
+        address_id = require(cloud, parent, reference, path=f"{_PATH}.publicIPAddress", kind="publicIPAddresses")
         check_free(cloud, address_id, owner)
         address = cloud.store.find(address_id)
         own, other = parent.body["sku"]["name"], address.body["sku"]["name"] if address else ""
@@ -63,7 +63,7 @@ class FrontendIPConfigurations(Part):
     def _take_private(
         self, cloud: Cloud, parent: Resource, owner: str, properties: dict[str, Any], existing: dict[str, Any] | None
     ) -> None:
-        subnet = require(cloud, parent, properties["subnet"], path=f"{_PATH}.subnet.id")
+        subnet = require(cloud, parent, properties["subnet"], path=f"{_PATH}.subnet", kind="subnets")
         properties["subnet"] = {"id": subnet}
         wanted = properties.pop("privateIPAddress", None)
         if properties["privateIPAllocationMethod"] == "Dynamic":

@@ -17,13 +17,15 @@ from verified_images.emulator.network.socks import Reply, SocksError, Target, an
 
 if TYPE_CHECKING:
     from verified_images.emulator.cloud import Cloud
-    from verified_images.emulator.network.machines import Endpoint
 
 logger = logging.getLogger(__name__)
 
 _CHUNK = 1 << 16
 _HANDSHAKE_SECONDS = 10.0
 _STOP_SECONDS = 10.0
+_FIRST_RETRANSMISSION = 1.0
+"""Seconds until TCP sends an unanswered SYN again; each pause is twice the last. Source: RFC 6298."""
+
 _REFUSALS = {Nowhere.UNKNOWN: Reply.NETWORK_UNREACHABLE, Nowhere.PRIVATE: Reply.NOT_ALLOWED}
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -32,8 +34,8 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 class Gateway:
     """Listens on ``port`` (0 takes a free one) until it is closed.
 
-    A connection that Azure would drop is held, as a dropped one is, until the client gives up, but for at most
-    ``patience`` seconds; then the host is said to be unreachable. What leads to a guest may accept a connection
+    A connection that Azure would drop is held and tried again, as TCP does, until the client gives up, but for at
+    most ``patience`` seconds; then the host is said to be unreachable. What leads to a guest may accept a connection
     before the guest does: one that is hung up within ``grace`` seconds counts as refused.
     """
 
@@ -99,46 +101,64 @@ class Gateway:
                 answer(writer, error.reply)
             return
         client = str(writer.get_extra_info("peername")[0])
-        destination = await asyncio.to_thread(find_destination, self._cloud, self._balancing, target, client)
-        if isinstance(destination, Nowhere):
-            await self._turn_away(reader, writer, target, destination)
-        else:
-            await self._connect(reader, writer, target, destination)
+        found = await self._reach(reader, target, client)
+        if isinstance(found, Reply):
+            answer(writer, found)
+        elif found is not None:
+            await self._carry_over((reader, writer), found)
 
-    async def _turn_away(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: Target, reason: Nowhere
-    ) -> None:
-        logger.info("no way to %s port %d: %s", target.host, target.port, reason.value)
-        if reason is Nowhere.DROPPED:
-            try:
-                await asyncio.wait_for(reader.read(), self._patience)
-            except TimeoutError:
-                answer(writer, Reply.HOST_UNREACHABLE)
-        else:
-            answer(writer, _REFUSALS[reason])
+    async def _reach(self, reader: asyncio.StreamReader, target: Target, client: str) -> Streams | Reply | None:
+        """Connect to where a target leads, trying again while packets are dropped as TCP does.
 
-    async def _connect(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: Target, endpoint: Endpoint
-    ) -> None:
+        The result is None when the client gave up waiting.
+        """
+        deadline = self._loop.time() + self._patience
+        pause = _FIRST_RETRANSMISSION
+        while True:
+            found = await self._try(target, client)
+            if not isinstance(found, Nowhere):
+                return found
+            logger.info("no way to %s port %d: %s", target.host, target.port, found.value)
+            if found is not Nowhere.DROPPED:
+                return _REFUSALS[found]
+            if await _hangs_up(reader, min(pause, deadline - self._loop.time())):
+                return None
+            if self._loop.time() >= deadline:
+                return Reply.HOST_UNREACHABLE
+            pause *= 2
+
+    async def _try(self, target: Target, client: str) -> Streams | Reply | Nowhere:
+        endpoint = await asyncio.to_thread(find_destination, self._cloud, self._balancing, target, client)
+        if isinstance(endpoint, Nowhere):
+            return endpoint
         try:
             address = await asyncio.to_thread(self._cloud.hypervisor.forward, endpoint.guest, endpoint.port)
-            guest = await asyncio.open_connection(*address)
+            return await asyncio.open_connection(*address)
         except ConnectionRefusedError:
-            answer(writer, Reply.REFUSED)
-            return
+            return Reply.REFUSED
         except (HypervisorError, OSError):
-            await self._turn_away(reader, writer, target, Nowhere.DROPPED)
-            return
+            return Nowhere.DROPPED
+
+    async def _carry_over(self, client: Streams, guest: Streams) -> None:
         try:
             first = await _listen_for(guest[0], self._grace)
             if first == b"":
-                answer(writer, Reply.REFUSED)
+                answer(client[1], Reply.REFUSED)
                 return
-            answer(writer, Reply.SUCCEEDED)
-            writer.write(first or b"")
-            await _relay((reader, writer), guest)
+            answer(client[1], Reply.SUCCEEDED)
+            client[1].write(first or b"")
+            await _relay(client, guest)
         finally:
             await _hang_up(guest[1])
+
+
+async def _hangs_up(client: asyncio.StreamReader, seconds: float) -> bool:
+    """Tell whether the client hangs up within some seconds."""
+    try:
+        await asyncio.wait_for(client.read(), seconds)
+    except TimeoutError:
+        return False
+    return True
 
 
 async def _listen_for(guest: asyncio.StreamReader, seconds: float) -> bytes | None:

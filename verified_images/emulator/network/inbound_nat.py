@@ -54,7 +54,13 @@ class InboundNatRules(Part):
         check_port(given, "backendPort", owner)
         if "backendAddressPool" in given or is_range({"properties": given}):
             pool = given.get("backendAddressPool")
-            require(cloud, parent, pool, path="properties.inboundNatRules[].properties.backendAddressPool.id")
+            require(
+                cloud,
+                parent,
+                pool,
+                path="properties.inboundNatRules[].properties.backendAddressPool",
+                kind="backendAddressPools",
+            )
             _check_range(rule, owner)
             rule["frontendPort"] = 0
         else:

@@ -51,7 +51,7 @@ class InterfaceConfigurations(Part):
                 f"Subnet for IP configuration {parent.id}/ipConfigurations/{name} must be specified.",
             )
         properties = dict(given)
-        properties["subnet"] = {"id": require(cloud, parent, given["subnet"], path=f"{_PATH}.subnet.id")}
+        properties["subnet"] = {"id": require(cloud, parent, given["subnet"], path=f"{_PATH}.subnet", kind="subnets")}
         method = canonical(given.get("privateIPAllocationMethod", "Dynamic"), ("Static", "Dynamic"))
         properties["privateIPAllocationMethod"] = method
         properties.setdefault("privateIPAddressVersion", "IPv4")
@@ -67,12 +67,17 @@ class InterfaceConfigurations(Part):
                 f"{parent.id}/ipConfigurations/{name}.",
             )
         if "publicIPAddress" in given:
-            address = require(cloud, parent, given["publicIPAddress"], path=f"{_PATH}.publicIPAddress.id")
+            address = require(
+                cloud, parent, given["publicIPAddress"], path=f"{_PATH}.publicIPAddress", kind="publicIPAddresses"
+            )
             check_free(cloud, address, f"{parent.id}/ipConfigurations/{name}")
             properties["publicIPAddress"] = {"id": address}
         for key in _BALANCING:
             if key in given:
-                targets = [require(cloud, parent, target, path=f"{_PATH}.{key}[].id") for target in given[key]]
+                targets = [
+                    require(cloud, parent, target, path=f"{_PATH}.{key}[]", kind=key.removeprefix("loadBalancer"))
+                    for target in given[key]
+                ]
                 properties[key] = [{"id": target} for target in targets]
         return {key: value for key, value in properties.items() if value != []}
 

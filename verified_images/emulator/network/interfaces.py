@@ -16,6 +16,7 @@ from verified_images.emulator.network.interface_configurations import (
     check_configurations,
 )
 from verified_images.emulator.network.kind import NetworkKind, require
+from verified_images.emulator.network.part import as_object
 from verified_images.emulator.network.parts import id_of
 from verified_images.emulator.network.references import INTERFACE
 from verified_images.emulator.operations import NETWORK
@@ -54,7 +55,13 @@ class NetworkInterfaces(NetworkKind):
         """Check what is referred to; what a virtual machine gave the interface stays."""
         resource.body["kind"] = "Regular"
         if "networkSecurityGroup" in given:
-            group = require(cloud, resource, given["networkSecurityGroup"], path="properties.networkSecurityGroup.id")
+            group = require(
+                cloud,
+                resource,
+                given["networkSecurityGroup"],
+                path="properties.networkSecurityGroup",
+                kind="networkSecurityGroups",
+            )
             given["networkSecurityGroup"] = {"id": group}
         kept = (
             {name: existing.properties[name] for name in _MACHINE_OWNED if name in existing.properties}
@@ -64,7 +71,7 @@ class NetworkInterfaces(NetworkKind):
         return {
             **_DEFAULTS,
             **{key: value for key, value in given.items() if key not in _READ_ONLY},
-            "dnsSettings": _dns(resource, given.get("dnsSettings") or {}),
+            "dnsSettings": _dns(resource, as_object(given.get("dnsSettings"), "properties.dnsSettings")),
             **kept,
         }
 
@@ -105,11 +112,12 @@ def attach(cloud: Cloud, nic_id: str, vm_id: str, *, primary: bool = True) -> No
         if nic is None:
             raise network_error(400, "InvalidResourceReference", missing_reference(nic_id, vm_id))
         user = id_of(nic.properties.get("virtualMachine"))
-        if user and not same_id(user, vm_id):
+        if user and not same_id(user, vm_id) and cloud.store.find(user):
             raise network_error(400, "NicInUse", f"Network Interface {nic.id} is used by existing resource {user}.")
         nic.properties["macAddress"] = nic.properties.get("macAddress") or new_mac()
         nic.properties["primary"] = primary
         nic.properties["virtualMachine"] = {"id": vm_id}
+        NetworkInterfaces().stamp(nic)
         cloud.store.put(nic)
 
 
@@ -120,6 +128,7 @@ def detach(cloud: Cloud, nic_id: str) -> None:
         if nic is not None and "virtualMachine" in nic.properties:
             for name in _MACHINE_OWNED:
                 nic.properties.pop(name, None)
+            NetworkInterfaces().stamp(nic)
             cloud.store.put(nic)
 
 

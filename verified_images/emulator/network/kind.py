@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from verified_images.emulator import arm_errors
 from verified_images.emulator.arm_errors import network_error
 from verified_images.emulator.ids import ResourceId
-from verified_images.emulator.lifecycle import Kind, check_group, check_group_exists, check_preconditions
+from verified_images.emulator.lifecycle import Kind, check_group, check_group_exists, check_preconditions, set_state
 from verified_images.emulator.network.addresses import missing_reference
-from verified_images.emulator.network.part import check_name, without_read_only
+from verified_images.emulator.network.part import check_name, invalid_format, without_read_only
 from verified_images.emulator.network.parts import find_part, id_of, pick
 from verified_images.emulator.network.versions import as_of
 from verified_images.emulator.operations import NETWORK
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _TOP_LEVEL = ("sku", "zones", "extendedLocation", "kind")
 _POLL_SECONDS = 10
-_TOP_LEVEL_SEGMENTS = 1
 
 
 class NetworkKind(Kind):
@@ -59,7 +58,7 @@ class NetworkKind(Kind):
         if body.get("tags") is not None:
             resource.body["tags"] = body["tags"]
         resource.body |= {key: body[key] for key in _TOP_LEVEL if body.get(key) is not None}
-        given = without_read_only(body.get("properties") or {})
+        given = without_read_only(body.get("properties"))
         lists = {part.collection: given.pop(part.collection, None) for part in self.parts}
         resource.body["properties"] = {
             "provisioningState": "Updating",
@@ -96,6 +95,11 @@ class NetworkKind(Kind):
         shown: dict[str, Any] = as_of(request.api_version, {**body, "properties": properties})
         return shown
 
+    def recover(self, cloud: Cloud, resource: Resource) -> None:
+        """Say that a write or deletion failed which the local Azure did not live to finish."""
+        if resource.state in {"Updating", "Deleting"}:
+            set_state(cloud, resource.id, "Failed")
+
     # Sub-resources.
 
     def more_routes(self) -> Iterator[Route]:
@@ -110,7 +114,7 @@ class NetworkKind(Kind):
                 yield Route("DELETE", item, partial(self._delete_part, part))
 
     def _list_parts(self, part: Part, cloud: Cloud, request: Request) -> Answer:
-        parent = self.find(cloud, request.id if len(request.id.types) == _TOP_LEVEL_SEGMENTS else _parent(request.id))
+        parent = self.find(cloud, request.id)
         items = list(part.render_all(cloud, parent))
         return page(cloud, request, as_of(request.api_version, items))
 
@@ -203,13 +207,17 @@ def _essence(resource: Resource) -> dict[str, Any]:
     return {"sku": resource.body.get("sku"), "zones": resource.body.get("zones"), "properties": properties}
 
 
-def require(cloud: Cloud, resource: Resource, reference: Any, *, path: str) -> str:  # noqa: ANN401 - any JSON value
+def require(cloud: Cloud, resource: Resource, reference: Any, *, path: str, kind: str) -> str:  # noqa: ANN401 - any JSON value
     """Give the id in a reference to a resource (or a part of one) that exists in the referrer's location.
 
+    ``path`` is where it stands in the body, ``kind`` the last segment of the type that it must be of.
+
     Raises:
-        ArmError: 400: it is no id, or does not name what exists there. ``path`` is where it stands in the body.
+        ArmError: 400: it is no id, or does not name what exists there.
     """
     target = id_of(reference)
+    if not target:
+        raise invalid_format("MissingJsonReferenceId", f"Value for reference id is missing. Path {path}.")
     try:
         identifier = ResourceId.parse(target)
     except ValueError as error:
@@ -219,6 +227,12 @@ def require(cloud: Cloud, resource: Resource, reference: Any, *, path: str) -> s
             f"Property id '{target}' at path '{path}' is invalid. Expect fully qualified resource Id that start with "
             "'/subscriptions/{subscriptionId}' or '/providers/{resourceProviderNamespace}/'.",
         ) from error
+    if identifier.types[-1].lower() != kind.lower():
+        raise invalid_format(
+            "InvalidJsonReferenceWrongType",
+            f"Reference Id {target} is referencing resource of a wrong type. The Id is expected to reference resources "
+            f"of type {kind}. Path {path}.",
+        )
     top = _top(identifier)
     holder = resource if top.key == resource.id.key else cloud.store.find(top)
     if holder is None or holder.location != resource.location:

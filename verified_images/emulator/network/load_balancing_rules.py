@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from verified_images.emulator.store import Resource
 
 _DISTRIBUTIONS = ("Default", "SourceIP", "SourceIPProtocol")
-_PATH = "properties.{}[].properties.{}.id"
+_PATH = "properties.{}[].properties.{}"
 _REMEDY = "To remove this rule, please update VM scale set to remove the reference to the probe."
 
 
@@ -39,11 +39,17 @@ class LoadBalancingRules(Part):
         pools = given.get("backendAddressPools") or [given.get("backendAddressPool")]
         pools = [pool for pool in pools if id_of(pool)]
         for pool in pools:
-            require(cloud, parent, pool, path=_PATH.format(self.collection, "backendAddressPool"))
+            require(
+                cloud,
+                parent,
+                pool,
+                path=_PATH.format(self.collection, "backendAddressPool"),
+                kind="backendAddressPools",
+            )
         if pools:
             rule |= {"backendAddressPool": pools[0], "backendAddressPools": pools}
         if "probe" in given:
-            require(cloud, parent, given["probe"], path=_PATH.format(self.collection, "probe"))
+            require(cloud, parent, given["probe"], path=_PATH.format(self.collection, "probe"), kind="probes")
         return rule
 
     def check_delete(self, cloud: Cloud, parent: Resource, item: dict[str, Any]) -> None:
@@ -72,9 +78,17 @@ class OutboundRules(Part):
         owner = f"{parent.id}/outboundRules/{name}"
         protocol = canonical(need(given, "protocol", owner), PROTOCOLS)
         for frontend in need(given, "frontendIPConfigurations", owner):
-            require(cloud, parent, frontend, path=_PATH.format(self.collection, "frontendIPConfigurations"))
+            require(
+                cloud,
+                parent,
+                frontend,
+                path=_PATH.format(self.collection, "frontendIPConfigurations"),
+                kind="frontendIPConfigurations",
+            )
         pool = need(given, "backendAddressPool", owner)
-        require(cloud, parent, pool, path=_PATH.format(self.collection, "backendAddressPool"))
+        require(
+            cloud, parent, pool, path=_PATH.format(self.collection, "backendAddressPool"), kind="backendAddressPools"
+        )
         return {
             "allocatedOutboundPorts": 1024,
             "enableTcpReset": False,

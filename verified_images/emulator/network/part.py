@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from verified_images.emulator.arm_errors import network_error
+from verified_images.emulator.arm_errors import ArmError, network_error
 from verified_images.emulator.network.parts import named, pick
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Part:
     ) -> dict[str, Any]:
         """Give an item as the parent keeps it."""
         name = existing["name"] if existing else check_name(given.get("name"))
-        properties = self.complete(cloud, parent, name, without_read_only(given.get("properties") or {}), existing)
+        properties = self.complete(cloud, parent, name, without_read_only(given.get("properties")), existing)
         item = {
             "name": name,
             "id": f"{parent.id}/{self.collection}/{name}",
@@ -78,6 +78,7 @@ class Part:
         old = self.items(existing) if existing else []
         if given is None:
             given = old if self.kept_when_absent else []
+        given = as_list(given, f"properties.{self.collection}")
         items: list[dict[str, Any]] = []
         for item in given:
             made = self.make(cloud, parent, item, pick(old, str(item.get("name"))))
@@ -126,11 +127,39 @@ def check_name(name: Any) -> str:  # noqa: ANN401 - any JSON value
     return name
 
 
-def without_read_only(properties: dict[str, Any]) -> dict[str, Any]:
+def invalid_format(code: str, message: str) -> ArmError:
+    """Make the network provider's 400 for a body that it cannot read."""
+    details = [{"code": code, "message": message}]
+    return ArmError(400, "InvalidRequestFormat", "Cannot parse the request.", details=details)
+
+
+def as_object(value: Any, path: str) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
+    """Give an object of a body, empty when it is missing.
+
+    Raises:
+        ArmError: 400: it is something else. ``path`` is where it stands.
+    """
+    if value is not None and not isinstance(value, dict):
+        raise invalid_format("InvalidJson", f"Error converting value {value!r} to an object. Path '{path}'.")
+    return value or {}
+
+
+def as_list(value: Any, path: str) -> list[dict[str, Any]]:  # noqa: ANN401 - any JSON value
+    """Give a list of objects of a body, empty when it is missing.
+
+    Raises:
+        ArmError: 400: it is something else. ``path`` is where it stands.
+    """
+    if value is not None and not isinstance(value, list):
+        raise invalid_format("InvalidJson", f"Error converting value {value!r} to a list. Path '{path}'.")
+    return [as_object(item, f"{path}[{index}]") for index, item in enumerate(value or ())]
+
+
+def without_read_only(properties: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
     """Leave out what a client sends back from an earlier answer and what is null: both are as if not sent."""
     return {
         key: value
-        for key, value in properties.items()
+        for key, value in as_object(properties, "properties").items()
         if key not in {"provisioningState", "resourceGuid"} and value is not None
     }
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from verified_images.emulator.arm_errors import network_error
 from verified_images.emulator.network.balancer_rules import check_port, ids, need
-from verified_images.emulator.network.part import Part, canonical
+from verified_images.emulator.network.part import Part, canonical, invalid_format
 from verified_images.emulator.network.references import SCALE_SET, referrers_of_type, refers_to
 
 if TYPE_CHECKING:
@@ -30,9 +30,7 @@ class Probes(Part):
         owner = f"{parent.id}/probes/{name}"
         protocol = canonical(need(given, "protocol", owner), _PROTOCOLS)
         if protocol not in _PROTOCOLS:
-            raise network_error(
-                400, "InvalidRequestFormat", f"Cannot parse the request: '{protocol}' is no protocol of {owner}."
-            )
+            raise invalid_format("InvalidJson", f"Error converting value {protocol!r} to a protocol. Path '{owner}'.")
         check_port(given, "port", owner)
         if protocol != "Tcp":
             need(given, "requestPath", owner)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _ANSWER_SECONDS = 3.0
 _QUIET_SECONDS = 0.25
+_SICK_SECONDS = 1.0
+"""How long a machine is taken for unwell without asking again, however long the probe's interval is."""
 _OK = 200
 
 
@@ -54,7 +56,8 @@ class Probing:
         interval = float(probe["properties"].get("intervalInSeconds", 15))
         with self._lock:
             known = self._outcomes.get(key)
-        if known and time.monotonic() - known.when < interval:
+        lasts = interval if known and known.healthy else min(interval, _SICK_SECONDS)
+        if known and time.monotonic() - known.when < lasts:
             return known.healthy
         healthy = self._ask(probe["properties"], member)
         with self._lock:

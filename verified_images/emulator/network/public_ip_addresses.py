@@ -9,7 +9,7 @@ from verified_images.emulator.arm_errors import network_error
 from verified_images.emulator.lifecycle import Style
 from verified_images.emulator.network.addresses import allocate_public_address, public_addresses
 from verified_images.emulator.network.kind import NetworkKind
-from verified_images.emulator.network.part import canonical
+from verified_images.emulator.network.part import as_object, canonical
 from verified_images.emulator.network.parts import id_of
 from verified_images.emulator.network.references import (
     LOAD_BALANCER,
@@ -64,7 +64,7 @@ class PublicIPAddresses(NetworkKind):
                 f"Idle timeout of {idle} minutes for public IP address {resource.id} is out of range 4-30.",
             )
         if "dnsSettings" in given:
-            given["dnsSettings"] = _name(cloud, resource, given["dnsSettings"])
+            given["dnsSettings"] = _name(cloud, resource, as_object(given["dnsSettings"], "properties.dnsSettings"))
         resource.hidden.setdefault("address", allocate_public_address(cloud))
         return {
             **({"ipAddress": resource.hidden["address"]} if existing and method == "Static" else {}),

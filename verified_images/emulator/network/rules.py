@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_LOOPBACK = ip_network("127.0.0.0/8")
 LOAD_BALANCER_PROBE = "168.63.129.16"
 """The address that health probes come from. Source: Azure, "What is IP address 168.63.129.16?"."""
 
@@ -86,7 +85,7 @@ def _in_prefix(prefix: str, address: str, connection: Connection) -> bool:
     if tag == "internet":
         return not inside and address != LOAD_BALANCER_PROBE
     try:
-        return IPv4Address(address) in ip_network(prefix)
+        return IPv4Address(address) in ip_network(prefix, strict=False)
     except ValueError:
         # A service tag of some other service of Azure, none of which is here.
         return False

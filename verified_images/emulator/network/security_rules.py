@@ -134,9 +134,10 @@ def _unsupported(key: str, identifier: str, value: object) -> Exception:
     )
 
 
-def _default(  # noqa: PLR0913, PLR0917 - the columns of a table
-    name: str, description: str, source: str, destination: str, access: str, priority: int
+def _default(
+    name: str, description: str, between: tuple[str, str], access: str, priority: int
 ) -> tuple[str, dict[str, Any]]:
+    source, destination = between
     return name, {
         "description": description,
         "protocol": "*",
@@ -151,23 +152,15 @@ def _default(  # noqa: PLR0913, PLR0917 - the columns of a table
     }
 
 
-_VNET = "VirtualNetwork"
+_VNET = ("VirtualNetwork", "VirtualNetwork")
+_BALANCER = "Allow inbound traffic from azure load balancer"
 _DEFAULTS = (
-    _default("AllowVnetInBound", "Allow inbound traffic from all VMs in VNET", _VNET, _VNET, "Allow", 65000),
+    _default("AllowVnetInBound", "Allow inbound traffic from all VMs in VNET", _VNET, "Allow", 65000),
+    _default("AllowAzureLoadBalancerInBound", _BALANCER, ("AzureLoadBalancer", "*"), "Allow", 65001),
+    _default("DenyAllInBound", "Deny all inbound traffic", ("*", "*"), "Deny", 65500),
+    _default("AllowVnetOutBound", "Allow outbound traffic from all VMs to all VMs in VNET", _VNET, "Allow", 65000),
     _default(
-        "AllowAzureLoadBalancerInBound",
-        "Allow inbound traffic from azure load balancer",
-        "AzureLoadBalancer",
-        "*",
-        "Allow",
-        65001,
+        "AllowInternetOutBound", "Allow outbound traffic from all VMs to Internet", ("*", "Internet"), "Allow", 65001
     ),
-    _default("DenyAllInBound", "Deny all inbound traffic", "*", "*", "Deny", 65500),
-    _default(
-        "AllowVnetOutBound", "Allow outbound traffic from all VMs to all VMs in VNET", _VNET, _VNET, "Allow", 65000
-    ),
-    _default(
-        "AllowInternetOutBound", "Allow outbound traffic from all VMs to Internet", "*", "Internet", "Allow", 65001
-    ),
-    _default("DenyAllOutBound", "Deny all outbound traffic", "*", "*", "Deny", 65500),
+    _default("DenyAllOutBound", "Deny all outbound traffic", ("*", "*"), "Deny", 65500),
 )

@@ -41,7 +41,7 @@ class Subnets(Part):
         """Check the range and what is referred to."""
         for reference in ("networkSecurityGroup", "routeTable", "natGateway"):
             if reference in given:
-                require(cloud, parent, given[reference], path=f"properties.{reference}.id")
+                require(cloud, parent, given[reference], path=f"properties.{reference}", kind=f"{reference}s")
         given = {key: value for key, value in given.items() if key not in _READ_ONLY}
         prefixes = [given["addressPrefix"]] if given.get("addressPrefix") else given.get("addressPrefixes") or []
         if not prefixes:

@@ -10,6 +10,7 @@ from verified_images.emulator.arm_errors import network_error
 from verified_images.emulator.lifecycle import Style
 from verified_images.emulator.network.addresses import address_holder, is_reserved, subnet_networks
 from verified_images.emulator.network.kind import NetworkKind
+from verified_images.emulator.network.part import as_object
 from verified_images.emulator.network.subnets import Subnets, check_overlaps, parse_prefix
 from verified_images.emulator.operations import NETWORK
 from verified_images.emulator.routing import Route
@@ -38,7 +39,7 @@ class VirtualNetworks(NetworkKind):
     ) -> dict[str, Any]:
         """Check the address space."""
         del cloud, existing
-        space = dict(given.get("addressSpace") or {})
+        space = dict(as_object(given.get("addressSpace"), "properties.addressSpace"))
         if not space.get("addressPrefixes"):
             raise network_error(
                 400,
