@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pytest_plugin.options import Settings
     from verified_images.cloud.connection import CloudConnection
+    from verified_images.emulator.announcement import RunningCloud
     from verified_images.emulator.local_cloud import LocalCloud
     from verified_images.stages.output import Output
 
@@ -36,7 +37,7 @@ class Endpoint:
     client_secret: str
 
     @classmethod
-    def of(cls, cloud: LocalCloud) -> Endpoint:
+    def of(cls, cloud: LocalCloud | RunningCloud) -> Endpoint:
         """Describe a running local cloud."""
         account = cloud.account
         return cls(
@@ -55,13 +56,17 @@ class Endpoint:
 
 
 def start(settings: Settings, undo: ExitStack, output: Output | None = None) -> Endpoint:
-    """Start the local cloud on its folder.
+    """Start the local cloud on its folder, unless ``verified-images local serve`` serves it already.
 
     Raises:
         VerifiedImagesError: another process uses the folder.
     """
+    from verified_images.emulator.announcement import find_running  # noqa: PLC0415 - slow
     from verified_images.emulator.local_cloud import LocalCloud, Options, StateInUseError  # noqa: PLC0415 - slow
 
+    running = find_running(settings.state)
+    if running is not None:
+        return Endpoint.of(running)
     options = Options(
         hypervisor="fake" if settings.hypervisor == "fake" else "qemu",
         cache=settings.cache,

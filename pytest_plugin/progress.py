@@ -101,6 +101,10 @@ class TerminalLive:
         if self._shows_text:
             self._show(f"    [{source}] | {line}")
 
+    def reveal(self) -> None:
+        """Show steps from now on, whatever was asked for: the user is waiting for the end."""
+        self._shows_steps = True
+
     def finish(self) -> None:
         """End the line that was shown last, before something else is written."""
         if self._unended and self._reporter is not None and not self._reporter.currentfspath:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_plugin.run import there
+from pytest_plugin.schedule import stage_of
 from verified_images.errors import GateClosedError
+from verified_images.masking import Masker
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -61,11 +63,22 @@ class Reporter:
             return (yield)
         others = [(name, value) for name, value in item.user_properties if name not in FACTS]
         item.user_properties[:] = [*facts_of(run).items(), *others]
-        if call.excinfo is not None and call.when is not None:
-            for title, text in run.take_evidence():
-                item.add_report_section(call.when, title, text)
         report = yield
+        if report.failed:
+            for title, text in run.take_evidence(stage_of(item)):
+                report.sections.append((f"Captured {title} {call.when}", text))
+                # The report of the teardown, which JUnit takes its output from, is made later.
+                item.add_report_section(call.when, title, text)
         if call.excinfo is not None and isinstance(call.excinfo.value.__cause__, GateClosedError):
             path, line, _ = item.reportinfo()
             report.longrepr = (str(path), there(line) + 1, f"Skipped: {call.excinfo.value}")
+        if secrets := run.spec.template.secrets:
+            hide(report, Masker(secret.get_secret_value() for secret in secrets))
         return report
+
+
+def hide(report: pytest.TestReport, masker: Masker) -> None:
+    """Hide secrets that a test printed, or compared with something."""
+    report.sections = [(title, masker(text)) for title, text in report.sections]
+    if report.longrepr is not None and masker(str(report.longrepr)) != str(report.longrepr):
+        report.longrepr = masker(str(report.longrepr))

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from pytest_plugin.stages import BUILD_STAGES, Stage
+from pytest_plugin.stages import BUILD_STAGES, TESTED_AFTER, Stage
 from pytest_plugin.templates import explain, read_template
 from verified_images.errors import GateClosedError
 
@@ -71,6 +71,8 @@ class SpecRun:
         self._progress = progress
         self._hosts: dict[str, Host] = {}
         self._evidence: list[tuple[str, str]] = []
+        self._explained: set[Stage] = set()
+        self._provisioning = ""
         self._actions: dict[Stage, Callable[[], None]] = {
             Stage.PREFLIGHT: self._preflight,
             Stage.PROVISION: self._provision,
@@ -150,10 +152,19 @@ class SpecRun:
             host = self._hosts[machine.id] = connect_host(machine)
         return host
 
-    def take_evidence(self) -> list[tuple[str, str]]:
-        """Give, once, what was told while a stage failed: pairs of a title and a text."""
-        evidence, self._evidence = self._evidence, []
-        return evidence
+    def take_evidence(self, stage: Stage | None) -> list[tuple[str, str]]:
+        """Give what helps to understand a failure, as pairs of a title and a text.
+
+        For a stage that failed, what it told. For tests, what was told while the machine was provisioned, once a
+        ``stage``: the second failing test would only repeat it.
+        """
+        if self._evidence:
+            evidence, self._evidence = self._evidence, []
+            return evidence
+        if stage not in TESTED_AFTER or stage in self._explained or self.provisioned is None:
+            return []
+        self._explained.add(stage)
+        return [(f"stdout of {Stage.PROVISION}", self._provisioning), *self._read_serial_logs()]
 
     def failed_stage(self, error: BaseException) -> Stage | None:
         """Tell which stage ended with this very error."""
@@ -170,12 +181,16 @@ class SpecRun:
             raise
         except BaseException as error:
             self.results[stage] = StageResult(time.monotonic() - started, f"{stage} {_ending(error)}", error)
-            self._evidence = [(f"stdout of {stage}", self._progress.kept()), *self._read_serial_logs()]
+            if isinstance(error, Exception):
+                self._evidence = [(f"stdout of {stage}", self._progress.kept()), *self._read_serial_logs()]
             raise
         self.results[stage] = StageResult(time.monotonic() - started)
 
     def _read_serial_logs(self) -> list[tuple[str, str]]:
-        return []
+        if self._opened is None:
+            return []
+        logs = self._opened.build.read_serial_logs()
+        return [(f"stdout of the serial console of {name}", log) for name, log in logs.items()]
 
     def _preflight(self) -> None:
         self._opened = self.cloud.open_build(self.template, self.run, self._progress)
@@ -183,6 +198,7 @@ class SpecRun:
 
     def _provision(self) -> None:
         self.provisioned = self._build.provision(there(self.plan))
+        self._provisioning = self._progress.kept()
         machine = self.provisioned.machine
         self._hook.pytest_verified_images_machine_ready(vm=machine, host=self.host_of(machine))
 

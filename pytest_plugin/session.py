@@ -113,6 +113,8 @@ class SpecSession:
     def _clean_up(self, runs: Iterable[SpecRun]) -> None:
         interrupted = False
         for run in runs:
+            self._live.reveal()
+            self._live.step(run.spec.name, f"cleaning up run {run.run.id}")
             if interrupted:
                 run.give_up()
                 continue

@@ -145,6 +145,9 @@ class FakeBuild:
         self.did(f"publish from {scale_set.name}")
         return PublishedImage((captured.id,), "1.0.0", ("westeurope",))
 
+    def read_serial_logs(self) -> Mapping[str, str]:
+        return {"vm": "[    0.000000] Linux version 6.1\n"} if self.planned else {}
+
     def cleanup(self) -> CleanupReport:
         self.did("cleanup")
         if self.cloud.leaks:

@@ -105,7 +105,12 @@ class TestInterruption:
         result = specs.run("specs")
         assert result.ret == pytest.ExitCode.INTERRUPTED
         assert specs.cloud.log == ["debian: preflight", "debian: provision", "debian: cleanup", "closed"]
-        result.stdout.fnmatch_lines(["debian: not published: provision was interrupted"])
+        result.stdout.fnmatch_lines(
+            [
+                "    [[]debian[]] cleaning up run ????????",
+                "debian: not published: provision was interrupted",
+            ]
+        )
 
     def test_by_sigterm_leaves_the_handler_as_it_was(self, specs: Specs) -> None:
         before = signal.getsignal(signal.SIGTERM)

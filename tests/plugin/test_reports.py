@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_plugin.progress import Progress, TerminalLive
+from tests.plugin.conftest import TEMPLATE
 from tests.plugin.test_gate import raising
 from verified_images.errors import CloudError
 
@@ -61,6 +62,47 @@ class TestJUnit:
         skipped = read_cases(specs.pytester.path / "report.xml")["publish"].find("skipped")
         assert skipped is not None
         assert skipped.get("message") == "publish not done: specs/debian/test_machine.py::test_x[debian] failed"
+
+
+class TestSections:
+    LOG = "*Linux version 6.1"
+
+    def test_of_a_failing_stage_have_its_output_and_the_serial_log(self, specs: Specs) -> None:
+        specs.add()
+        specs.cloud.wrong["debian: provision"] = raising(CloudError("Azure refused 'vm'"))
+        result = specs.run("specs")
+        result.stdout.fnmatch_lines(
+            [
+                "*Captured stdout of provision call*",
+                "apt-get says hello",
+                "*Captured stdout of the serial console of vm call*",
+                self.LOG,
+            ]
+        )
+
+    def test_of_the_first_failing_test_of_a_stage_have_them_too(self, specs: Specs) -> None:
+        specs.add(test_machine="def test_a(host):\n    assert 0\ndef test_b(host):\n    assert 0\n")
+        result = specs.run("specs")
+        result.stdout.fnmatch_lines(["*test_a*", "apt-get says hello", self.LOG, "*test_b*"])
+        assert result.stdout.str().count("apt-get says hello") == 1
+
+    def test_of_an_expected_failure_have_none(self, specs: Specs) -> None:
+        specs.add(test_machine="import pytest\n@pytest.mark.xfail\ndef test_a(host):\n    assert 0\n")
+        specs.run("specs", "-rxX").stdout.no_fnmatch_line("apt-get says hello")
+
+
+class TestSecrets:
+    TEMPLATE = TEMPLATE + "variables: {token: {secret: true, default: hunter2}}\n"
+
+    def test_are_masked_in_reports(self, specs: Specs) -> None:
+        template = self.TEMPLATE.replace("image:", "provisioners:\n- shell: {inline: ['x {{ var.token }}']}\nimage:")
+        test = "def test_a(host):\n    print('printed hunter2')\n    assert host.run('hunter2').stdout == ''\n"
+        specs.add(template=template, test_machine=test)
+        result = specs.run("specs", "--junit-xml=report.xml", "-o", "junit_logging=all", "-vv")
+        result.stdout.fnmatch_lines(["*printed [*][*][*]"])
+        result.stdout.no_fnmatch_line("*printed hunter2*")
+        result.stdout.no_fnmatch_line("*AssertionError*hunter2*")
+        assert "hunter2" not in (specs.pytester.path / "report.xml").read_text()
 
 
 class TestSummary:
