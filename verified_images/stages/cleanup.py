@@ -92,13 +92,13 @@ def remove(context: BuildContext, temporary: Temporary) -> None:
     """
     deadline = Deadline(f"deletion of {temporary.kind} '{temporary.id}'", DELETE_SECONDS)
     wait_for(
-        functools.partial(_try_to_delete, temporary),
+        functools.partial(_try_to_delete, context, temporary),
         deadline,
         every=max(1.0, context.arm.connection.polling_interval),
     )
 
 
-def _try_to_delete(temporary: Temporary, deadline: Deadline) -> bool | None:
+def _try_to_delete(context: BuildContext, temporary: Temporary, deadline: Deadline) -> bool | None:
     try:
         if temporary.delete:
             temporary.delete()
@@ -106,6 +106,8 @@ def _try_to_delete(temporary: Temporary, deadline: Deadline) -> bool | None:
         return True
     except CloudError as error:
         if isinstance(error, ConflictError) or any(word in error.code for word in _IN_USE):
+            if error.code not in deadline.last_seen:
+                context.output.step(f"{error}; trying again for {deadline.remaining / 60:.0f} minutes")
             deadline.saw(str(error))
             return None
         raise

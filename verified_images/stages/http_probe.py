@@ -40,10 +40,12 @@ def get_over(connection: socket.socket, host: str, path: str) -> HttpResponse:
     client.sock = connection
     try:
         client.request("GET", path, headers={"Connection": "close", "User-Agent": "verified-images"})
-        answer = client.getresponse()
-        body = answer.read(_LARGEST_BODY)
-        headers = {name.lower(): value for name, value in answer.getheaders()}
-        return HttpResponse(answer.status, answer.reason, headers, body)
+        with client.getresponse() as answer:
+            body = answer.read(_LARGEST_BODY)
+            if answer.length and len(body) < _LARGEST_BODY:
+                raise http.client.IncompleteRead(body, answer.length)
+            headers = {name.lower(): value for name, value in answer.getheaders()}
+            return HttpResponse(answer.status, answer.reason, headers, body)
     except (OSError, EOFError, http.client.HTTPException) as error:
         raise UnreachableError(
             f"GET http://{host}{path} failed: {str(error) or type(error).__name__}", machine=host
