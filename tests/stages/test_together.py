@@ -59,7 +59,7 @@ def test_an_http_answer_is_read() -> None:
     response = get_over(connection, "10.0.0.4:80", "/page?x=1")
     assert (response.status, response.reason, response.text) == (404, "Not Found", "gone")
     assert response.headers["x-served-by"] == "me"
-    assert got[0].startswith(b"GET /page?x=1 HTTP/1.1\r\nHost: 10.0.0.4:80\r\n")
+    assert got[0].startswith(b"GET /page?x=1 HTTP/1.1\r\nHost: 10.0.0.4\r\n")
     assert connection.fileno() == -1
 
 
