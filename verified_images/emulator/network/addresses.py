@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from verified_images.emulator.arm_errors import ArmError, network_error
 from verified_images.emulator.hypervisor import GuestNetwork
 from verified_images.emulator.ids import ResourceId
-from verified_images.emulator.network.parts import find_part, id_of
+from verified_images.emulator.network.lookup import find_part, id_of
 from verified_images.emulator.network.references import (
     INSTANCE_PUBLIC_ADDRESS,
     PUBLIC_ADDRESS,

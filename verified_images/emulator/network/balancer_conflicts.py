@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from verified_images.emulator.arm_errors import network_error
 from verified_images.emulator.ids import ResourceId
 from verified_images.emulator.network.addresses import missing_reference
+from verified_images.emulator.network.lookup import id_of, named, pick
 from verified_images.emulator.network.nat import is_range
-from verified_images.emulator.network.parts import id_of, named, pick
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,9 +8,9 @@ import threading
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from verified_images.emulator.network.lookup import find_part, id_of
 from verified_images.emulator.network.machines import Endpoint, find_endpoint, lets_in
 from verified_images.emulator.network.nat import nat_target
-from verified_images.emulator.network.parts import find_part, id_of
 from verified_images.emulator.network.pools import pool_members
 from verified_images.emulator.network.references import LOAD_BALANCER, IpConfiguration, referrers_of_type, refers_to
 

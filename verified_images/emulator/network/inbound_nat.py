@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from verified_images.emulator.arm_errors import network_error
 from verified_images.emulator.network.balancer_rules import check_port, complete_rule
 from verified_images.emulator.network.kind import require
+from verified_images.emulator.network.lookup import named, pick
 from verified_images.emulator.network.nat import RULES, is_range, shown_rules
 from verified_images.emulator.network.part import Part
-from verified_images.emulator.network.parts import named, pick
 from verified_images.emulator.network.pools import forget_in_interfaces
 from verified_images.emulator.network.references import SCALE_SET, configurations_naming, referrers_of_type
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from verified_images.emulator.arm_errors import network_error
 from verified_images.emulator.network.addresses import allocate_address
 from verified_images.emulator.network.kind import require
+from verified_images.emulator.network.lookup import id_of
 from verified_images.emulator.network.part import Part, canonical
-from verified_images.emulator.network.parts import id_of
 from verified_images.emulator.network.public_ip_addresses import check_free
 from verified_images.emulator.network.references import ip_configurations, refers_to
 

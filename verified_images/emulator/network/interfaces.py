@@ -16,8 +16,8 @@ from verified_images.emulator.network.interface_configurations import (
     check_configurations,
 )
 from verified_images.emulator.network.kind import NetworkKind, require
+from verified_images.emulator.network.lookup import id_of
 from verified_images.emulator.network.part import as_object
-from verified_images.emulator.network.parts import id_of
 from verified_images.emulator.network.references import INTERFACE
 from verified_images.emulator.operations import NETWORK
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from verified_images.emulator import arm_errors
 from verified_images.emulator.arm_errors import network_error
 from verified_images.emulator.ids import ResourceId
-from verified_images.emulator.lifecycle import Kind, check_group, check_group_exists, check_preconditions, set_state
+from verified_images.emulator.lifecycle import Kind, check_group, check_group_exists, check_preconditions
 from verified_images.emulator.network.addresses import missing_reference
+from verified_images.emulator.network.lookup import find_part, id_of, pick
 from verified_images.emulator.network.part import check_name, invalid_format, without_read_only
-from verified_images.emulator.network.parts import find_part, id_of, pick
 from verified_images.emulator.network.versions import as_of
-from verified_images.emulator.operations import NETWORK
+from verified_images.emulator.operations import NETWORK, Work
 from verified_images.emulator.paging import page
 from verified_images.emulator.routing import Route
 from verified_images.emulator.store import Resource
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from verified_images.emulator.cloud import Cloud
     from verified_images.emulator.network.part import Part
+    from verified_images.emulator.operations import Started
 
 _TOP_LEVEL = ("sku", "zones", "extendedLocation", "kind")
 _POLL_SECONDS = 10
@@ -95,11 +96,6 @@ class NetworkKind(Kind):
         shown: dict[str, Any] = as_of(request.api_version, {**body, "properties": properties})
         return shown
 
-    def recover(self, cloud: Cloud, resource: Resource) -> None:
-        """Say that a write or deletion failed which the local Azure did not live to finish."""
-        if resource.state in {"Updating", "Deleting"}:
-            set_state(cloud, resource.id, "Failed")
-
     # Sub-resources.
 
     def more_routes(self) -> Iterator[Route]:
@@ -133,6 +129,7 @@ class NetworkKind(Kind):
                 raise arm_errors.parent_not_found(request.id)
             items = part.items(parent)
             existing = pick(items, request.id.name)
+            self._check_not_deleting(parent)
             check_preconditions(request, parent if existing else None)
             made = part.make(cloud, parent, {**request.json(), "name": request.id.name}, existing)
             status, state = part.updated if existing else part.created
@@ -143,20 +140,21 @@ class NetworkKind(Kind):
             self.check(cloud, parent)
             self._touch(cloud, parent, state)
             answer = as_of(request.api_version, part.render(cloud, parent, made))
-            return self._start_on_part(part, cloud, request, parent, Answer(status, answer))
-
-    def _start_on_part(self, part: Part, cloud: Cloud, request: Request, parent: Resource, answer: Answer) -> Answer:
-        started = cloud.operations.start(
-            request,
-            f"{self.type}/{part.collection}/write",
-            parent.location,
-            lambda: self._finish_write(cloud, parent.id),
-            track=NETWORK,
+        work = Work(
+            lambda: None,
+            on=parent.id,
+            conclude=lambda succeeded: self._conclude_write(cloud, parent.id, succeeded=succeeded),
         )
+        started = self._start_on_part(part, "write", cloud, request, work)
         headers = dict(started.status_header)
         if self.style.retry_write and cloud.operations.is_running(started.key):
             headers["Retry-After"] = str(self.style.retry_write)
-        return Answer(answer.status, answer.body, headers)
+        return Answer(status, answer, headers)
+
+    def _start_on_part(self, part: Part, verb: str, cloud: Cloud, request: Request, work: Work) -> Started:
+        parent = self.find(cloud, _parent(request.id))
+        name = f"{self.type}/{part.collection}/{verb}"
+        return cloud.operations.start(request, name, parent.location, work, track=NETWORK)
 
     def _delete_part(self, part: Part, cloud: Cloud, request: Request) -> Answer:
         with cloud.store.lock:
@@ -167,28 +165,25 @@ class NetworkKind(Kind):
                 return Answer(204)
             part.check_delete(cloud, parent, item)
             self._touch(cloud, parent, "Updating")
-        started = cloud.operations.start(
-            request,
-            f"{self.type}/{part.collection}/delete",
-            parent.location,
-            lambda: self._remove_part(part, cloud, request.id),
-            track=NETWORK,
+        work = Work(
+            lambda: None, on=parent.id, conclude=lambda _: self._remove_part(part, cloud, parent.id, item["name"])
         )
+        started = self._start_on_part(part, "delete", cloud, request, work)
         headers = started.status_header | started.location_header
         if cloud.operations.is_running(started.key):
             headers["Retry-After"] = str(_POLL_SECONDS)
         return Answer(202, None, headers)
 
-    def _remove_part(self, part: Part, cloud: Cloud, identifier: ResourceId) -> None:
+    def _remove_part(self, part: Part, cloud: Cloud, parent_id: ResourceId, name: str) -> None:
         with cloud.store.lock:
-            parent = cloud.store.find(_parent(identifier))
-            if parent is None:
+            parent = cloud.store.find(parent_id)
+            if parent is None or parent.state == "Deleting":
                 return
-            left = [item for item in part.items(parent) if item["name"].lower() != identifier.name.lower()]
-            for item in part.items(parent):
-                if item not in left:
+            items = part.items(parent)
+            parent.properties[part.collection] = [item for item in items if item["name"] != name]
+            for item in items:
+                if item["name"] == name:
                     part.release(cloud, item)
-            parent.properties[part.collection] = left
             self._touch(cloud, parent, "Succeeded")
 
     def _touch(self, cloud: Cloud, resource: Resource, state: str) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from verified_images.emulator.arm_errors import network_error
 from verified_images.emulator.network.balancer_rules import PROTOCOLS, check_port, complete_rule, need
 from verified_images.emulator.network.kind import require
+from verified_images.emulator.network.lookup import id_of
 from verified_images.emulator.network.part import Part, canonical
-from verified_images.emulator.network.parts import id_of
 from verified_images.emulator.network.references import SCALE_SET, referrers_of_type
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.ids import ResourceId
-from verified_images.emulator.network.parts import find_part, id_of
+from verified_images.emulator.network.lookup import find_part, id_of
 from verified_images.emulator.network.rules import Connection, admits
 
 if TYPE_CHECKING:

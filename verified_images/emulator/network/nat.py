@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from verified_images.emulator.network.parts import id_of
+from verified_images.emulator.network.lookup import id_of
 from verified_images.emulator.network.pools import pool_members
 from verified_images.emulator.network.references import (
     INSTANCE_INTERFACE,

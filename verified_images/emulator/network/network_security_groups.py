@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from verified_images.emulator.arm_errors import network_error
 from verified_images.emulator.lifecycle import Style
 from verified_images.emulator.network.kind import NetworkKind
-from verified_images.emulator.network.parts import id_of
+from verified_images.emulator.network.lookup import id_of
 from verified_images.emulator.network.references import SCALE_SET, interfaces_naming, referrers_of_type, refers_to
 from verified_images.emulator.network.security_rules import DefaultSecurityRules, SecurityRules, check_conflicts
 from verified_images.emulator.network.virtual_networks import VirtualNetworks

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from verified_images.emulator.arm_errors import ArmError, network_error
-from verified_images.emulator.network.parts import named, pick
+from verified_images.emulator.network.lookup import named, pick
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

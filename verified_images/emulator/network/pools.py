@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.ids import ResourceId, same_id
 from verified_images.emulator.network.addresses import address_holder
-from verified_images.emulator.network.parts import find_part, id_of
+from verified_images.emulator.network.lookup import find_part, id_of
 from verified_images.emulator.network.references import configurations_naming, interfaces_naming, ip_configurations
 
 if TYPE_CHECKING:

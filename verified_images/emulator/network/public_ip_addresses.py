@@ -9,8 +9,8 @@ from verified_images.emulator.arm_errors import network_error
 from verified_images.emulator.lifecycle import Style
 from verified_images.emulator.network.addresses import allocate_public_address, public_addresses
 from verified_images.emulator.network.kind import NetworkKind
+from verified_images.emulator.network.lookup import id_of
 from verified_images.emulator.network.part import as_object, canonical
-from verified_images.emulator.network.parts import id_of
 from verified_images.emulator.network.references import (
     LOAD_BALANCER,
     PUBLIC_ADDRESS,
@@ -82,12 +82,9 @@ class PublicIPAddresses(NetworkKind):
 
     def realize(self, cloud: Cloud, resource: Resource) -> None:
         """Let a static address be seen."""
-        with cloud.store.lock:
-            if resource.properties["publicIPAllocationMethod"] == "Static":
-                resource.properties["ipAddress"] = resource.hidden["address"]
-            else:
-                resource.properties.pop("ipAddress", None)
-            cloud.store.put(resource)
+        with cloud.store.changing(resource.id) as found:
+            if found and found.properties["publicIPAllocationMethod"] == "Static":
+                found.properties["ipAddress"] = found.hidden["address"]
 
     def back_references(self, cloud: Cloud, resource: Resource) -> dict[str, Any]:
         """Give what has the address, and a dynamic address while that is in use."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.ids import same_id
-from verified_images.emulator.network.parts import id_of
+from verified_images.emulator.network.lookup import id_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

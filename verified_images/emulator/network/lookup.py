@@ -1,4 +1,4 @@
-"""Sub-resources of Microsoft.Network: they live in a list of their parent's body and share its etag and state."""
+"""How a sub-resource is found: it lives in a list of the body of its parent, whose etag and state it shares."""
 
 from __future__ import annotations
 
