@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
@@ -67,7 +67,7 @@ def test_a_deleted_group_is_gone_and_deleting_it_again_is_404(azure: Clients) ->
 
 def test_deleting_a_group_deletes_what_is_in_it(azure: Clients) -> None:
     azure.resources.resource_groups.create_or_update("g", {"location": "eastus"})
-    disk = {"location": "eastus", "properties": {"creationData": {"createOption": "Empty"}, "diskSizeGB": 1}}
+    disk: Any = {"location": "eastus", "properties": {"creationData": {"createOption": "Empty"}, "diskSizeGB": 1}}
     azure.compute.disks.begin_create_or_update("g", "d", disk).result()
     azure.resources.resource_groups.begin_delete("g").result()
     assert list(azure.resources.resources.list()) == []
@@ -78,7 +78,7 @@ def test_a_list_by_tag_leaves_the_tags_out(azure: Clients) -> None:
     azure.resources.resource_groups.create_or_update("g", {"location": "eastus"})
     properties = {"creationData": {"createOption": "Empty"}, "diskSizeGB": 1}
     for name, tags in (("tagged", {"run": "1"}), ("plain", {})):
-        disk = {"location": "eastus", "tags": tags, "properties": properties}
+        disk: Any = {"location": "eastus", "tags": tags, "properties": properties}
         azure.compute.disks.begin_create_or_update("g", name, disk).result()
     found = list(azure.resources.resources.list(filter="tagName eq 'run' and tagValue eq '1'"))
     assert [(item.name, item.tags) for item in found] == [("tagged", None)]
