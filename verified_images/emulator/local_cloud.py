@@ -107,6 +107,7 @@ class LocalCloud:
         for resource in store.select():
             if kind := self.cloud.kind_of(resource.id.type):
                 kind.recover(self.cloud, resource)
+        compute.recover(self.cloud)
         gateway = Gateway(self.cloud, options.proxy_port)
         undo.callback(gateway.close)
         self.proxy = f"socks5://127.0.0.1:{gateway.port}"

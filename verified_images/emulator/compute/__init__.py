@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from verified_images.emulator.compute import boot_diagnostics, marketplace, skus, usages
-from verified_images.emulator.compute.disks import Disks
+from verified_images.emulator.compute.disks import Disks, Snapshots
+from verified_images.emulator.compute.frozen_files import remove_strays
 from verified_images.emulator.compute.galleries import Galleries, GalleryImages
 from verified_images.emulator.compute.gallery_image_versions import GalleryImageVersions
 from verified_images.emulator.compute.images import Images
@@ -15,13 +16,23 @@ from verified_images.emulator.compute.virtual_machines import VirtualMachines
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from verified_images.emulator.cloud import Cloud
     from verified_images.emulator.lifecycle import Kind
     from verified_images.emulator.routing import Route
 
 
 def kinds() -> Iterator[Kind]:
     """Give the resource types of the namespace."""
-    yield from (VirtualMachines(), ScaleSets(), Disks(), Images(), Galleries(), GalleryImages(), GalleryImageVersions())
+    yield from (
+        VirtualMachines(),
+        ScaleSets(),
+        Disks(),
+        Snapshots(),
+        Images(),
+        Galleries(),
+        GalleryImages(),
+        GalleryImageVersions(),
+    )
 
 
 def routes() -> Iterator[Route]:
@@ -29,3 +40,8 @@ def routes() -> Iterator[Route]:
     for module in (marketplace, usages, skus):
         yield from module.routes()
     yield from boot_diagnostics.blob_routes()
+
+
+def recover(cloud: Cloud) -> None:
+    """Bring what is outside the store back in step with it, after the local Azure was started again."""
+    remove_strays(cloud)

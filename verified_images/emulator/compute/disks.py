@@ -1,4 +1,4 @@
-"""Managed disks, made by a call of their own or with a machine. Source: Azure OpenAPI, DiskRP."""
+"""Managed disks and snapshots, made by a call of their own. Source: Azure OpenAPI, DiskRP, and recorded exchanges."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from verified_images.emulator.arm_errors import ArmError, invalid_parameter, missing_parameter, resource_not_found
+from verified_images.emulator.compute.frozen_files import files_of, grow, new_disk_path, release, take_content
+from verified_images.emulator.compute.guests import power_of
 from verified_images.emulator.ids import ResourceId
 from verified_images.emulator.lifecycle import Kind, Style
 from verified_images.emulator.operations import DISKS
@@ -19,49 +21,51 @@ if TYPE_CHECKING:
 
 GIBIBYTE = 1024**3
 TYPE = "Microsoft.Compute/disks"
+SNAPSHOT_TYPE = "Microsoft.Compute/snapshots"
+_LARGEST_GIB = 32767
+_STYLE = Style(
+    DISKS,
+    created=(202, "Updating"),
+    updated=(202, "Updating"),
+    location_on_put=True,
+    retry_write=2,
+    retry_delete=10,
+)
+_COPIED = ("osType", "hyperVGeneration", "diskSizeGB", "supportedCapabilities", "securityProfile")
+_COPY_OPTIONS = {"Copy", "FromImage", "Restore"}
 
 
 class Disks(Kind):
     """Microsoft.Compute/disks."""
 
     type: ClassVar[str] = TYPE
-    style: ClassVar[Style] = Style(
-        DISKS,
-        created=(202, "Updating"),
-        updated=(202, "Updating"),
-        location_on_put=True,
-        retry_write=2,
-        retry_delete=10,
-    )
+    style: ClassVar[Style] = _STYLE
+    noun: ClassVar[str] = "Disk"
 
     def complete(self, cloud: Cloud, request: Request, body: dict[str, Any], existing: Resource | None) -> Resource:
         """Check the creation data and fill in the defaults."""
-        properties = dict(body.get("properties") or {})
         if existing:
-            return _updated(existing, body, properties)
-        creation = properties.get("creationData") or {}
-        source = _check_creation(cloud, creation, properties)
-        if source:
-            for key in ("osType", "hyperVGeneration", "diskSizeGB"):
-                if key in source.properties:
-                    properties.setdefault(key, source.properties[key])
-        disk = Resource(request.id, {**body, "properties": _defaults(properties)})
+            return _updated(cloud, existing, body)
+        disk = _new(cloud, request.id, body)
         disk.body.setdefault("sku", {"name": "Standard_LRS"})
-        disk.hidden = {"path": str(new_disk_path(cloud)), "copy_of": str(source.id) if source else ""}
+        disk.body["sku"] = {**disk.body["sku"], "tier": disk.body["sku"]["name"].partition("_")[0]}
+        disk.body["properties"] = disk_defaults(disk.properties)
+        disk.hidden["path"] = str(new_disk_path(cloud))
         return disk
 
     def realize(self, cloud: Cloud, resource: Resource) -> None:
         """Make the disk's file, or grow it."""
-        path, size = Path(resource.hidden["path"]), resource.properties["diskSizeGB"] * GIBIBYTE
+        size = resource.properties["diskSizeGB"] * GIBIBYTE
         if resource.hidden.get("made"):
+            grow(cloud, resource.id, size)
             return
-        base = None
-        if resource.hidden["copy_of"]:
-            base = freeze(cloud, Path(cloud_disk(cloud, resource.hidden["copy_of"]).hidden["path"]))
-        cloud.hypervisor.create_disk(path, base=base, size_bytes=size)
-        with cloud.store.lock:
-            resource.hidden |= {"made": True, "base": str(base) if base else ""}
-            cloud.store.put(resource)
+        if source := resource.hidden["source"]:
+            take_content(cloud, ResourceId.parse(source), resource.id)
+        with cloud.store.changing(resource.id) as found:
+            if found:
+                base = Path(files_of(found)[0]) if files_of(found) else None
+                cloud.hypervisor.create_disk(Path(found.hidden["path"]), base=base, size_bytes=size)
+                found.hidden["made"] = True
 
     def check_delete(self, cloud: Cloud, resource: Resource) -> None:
         """Refuse while a machine has the disk."""
@@ -70,20 +74,78 @@ class Disks(Kind):
             raise ArmError(409, "OperationNotAllowed", f"Disk {resource.id.name} is attached to VM {owner}.")
 
     def dispose(self, cloud: Cloud, resource: Resource) -> None:
-        """Delete the disk's file, and the frozen one below it when nothing else needs it."""
+        """Delete the disk's file, and the frozen ones below it that nothing else needs."""
         cloud.hypervisor.delete_disk(Path(resource.hidden["path"]))
-        if base := resource.hidden.get("base"):
-            release(cloud, base, besides=resource)
+        release(cloud, resource)
 
 
-def _check_creation(cloud: Cloud, creation: dict[str, Any], properties: dict[str, Any]) -> Resource | None:
+class Snapshots(Kind):
+    """Microsoft.Compute/snapshots."""
+
+    type: ClassVar[str] = SNAPSHOT_TYPE
+    style: ClassVar[Style] = _STYLE
+    noun: ClassVar[str] = "Snapshot"
+
+    def complete(self, cloud: Cloud, request: Request, body: dict[str, Any], existing: Resource | None) -> Resource:
+        """Check the creation data and fill in the defaults."""
+        if existing:
+            merged = {**existing.properties, **_changeable(existing, body)}
+            return Resource(existing.id, {**existing.body, **body, "properties": merged}, existing.hidden)
+        snapshot = _new(cloud, request.id, body)
+        if not snapshot.hidden["source"]:
+            raise invalid_parameter(
+                "snapshot.creationData.createOption",
+                "The value 'Empty' of parameter 'createOption' is not supported for a snapshot.",
+            )
+        snapshot.body.setdefault("sku", {"name": "Standard_LRS", "tier": "Standard"})
+        shown = {"incremental": False, **_defaults(snapshot.properties), "diskState": "Unattached"}
+        snapshot.body["properties"] = shown
+        return snapshot
+
+    def realize(self, cloud: Cloud, resource: Resource) -> None:
+        """Freeze the source."""
+        if resource.hidden.get("ready"):
+            return
+        size = take_content(cloud, ResourceId.parse(resource.hidden["source"]), resource.id)
+        with cloud.store.changing(resource.id) as found:
+            if found:
+                found.hidden |= {"ready": True, "size_gb": size}
+
+    def dispose(self, cloud: Cloud, resource: Resource) -> None:
+        """Delete the frozen files that nothing else needs."""
+        release(cloud, resource)
+
+
+def _new(cloud: Cloud, identifier: ResourceId, body: dict[str, Any]) -> Resource:
+    properties = dict(body.get("properties") or {})
+    creation = dict(properties.get("creationData") or {})
+    source = _source(cloud, creation, properties)
+    if source:
+        creation["sourceUniqueId"] = source.properties.get("uniqueId", str(uuid.uuid4()))
+        own = source.properties if "diskSizeGB" in source.properties else _of_image(source)
+        if properties.get("diskSizeGB", own["diskSizeGB"]) < own["diskSizeGB"]:
+            raise _too_small(properties["diskSizeGB"], own["diskSizeGB"])
+        properties = {**{key: own[key] for key in _COPIED if key in own}, **properties}
+    properties["creationData"] = creation
+    if not 1 <= properties["diskSizeGB"] <= _LARGEST_GIB:
+        raise invalid_parameter(
+            "disk.diskSizeGB",
+            f"The value '{properties['diskSizeGB']}' of parameter 'disk.diskSizeGB' is out of range. The value must be "
+            f"between '1' and '{_LARGEST_GIB}', inclusive.",
+        )
+    return Resource(identifier, {**body, "properties": properties}, {"source": str(source.id) if source else ""})
+
+
+def _source(cloud: Cloud, creation: dict[str, Any], properties: dict[str, Any]) -> Resource | None:
     option = creation.get("createOption")
     if not option:
         raise missing_parameter("disk.creationData.createOption")
-    if option == "Copy":
-        if not creation.get("sourceResourceId"):
+    if option in _COPY_OPTIONS:
+        reference = creation.get("galleryImageReference") or {}
+        identifier = creation.get("sourceResourceId") or reference.get("id")
+        if not identifier:
             raise missing_parameter("disk.creationData.sourceResourceId")
-        return cloud_disk(cloud, creation["sourceResourceId"])
+        return cloud_disk(cloud, identifier)
     if option != "Empty":
         raise invalid_parameter(
             "disk.creationData.createOption", f"The value '{option}' of parameter 'createOption' is not supported."
@@ -93,8 +155,18 @@ def _check_creation(cloud: Cloud, creation: dict[str, Any], properties: dict[str
     return None
 
 
+def _of_image(image: Resource) -> dict[str, Any]:
+    if not image.hidden.get("ready"):
+        raise ArmError(409, "OperationNotAllowed", f"The source '{image.id}' is not ready to be copied.")
+    return {
+        "diskSizeGB": image.hidden["size_gb"],
+        "osType": "Linux",
+        "hyperVGeneration": image.hidden.get("generation", "V1"),
+    }
+
+
 def cloud_disk(cloud: Cloud, identifier: str) -> Resource:
-    """Give the disk or snapshot with an id, or refuse with 404."""
+    """Give the disk, snapshot or image with an id, or refuse with 404."""
     disk = cloud.store.find(identifier)
     if disk is None:
         raise resource_not_found(ResourceId.parse(identifier))
@@ -102,12 +174,9 @@ def cloud_disk(cloud: Cloud, identifier: str) -> Resource:
 
 
 def _defaults(properties: dict[str, Any]) -> dict[str, Any]:
-    size = properties["diskSizeGB"]
     return {
         **properties,
-        "diskSizeBytes": size * GIBIBYTE,
-        "diskIOPSReadWrite": properties.get("diskIOPSReadWrite", 500),
-        "diskMBpsReadWrite": properties.get("diskMBpsReadWrite", 60),
+        "diskSizeBytes": properties["diskSizeGB"] * GIBIBYTE,
         "encryption": properties.get("encryption") or {"type": "EncryptionAtRestWithPlatformKey"},
         "networkAccessPolicy": properties.get("networkAccessPolicy", "AllowAll"),
         "publicNetworkAccess": properties.get("publicNetworkAccess", "Enabled"),
@@ -117,87 +186,50 @@ def _defaults(properties: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _updated(existing: Resource, body: dict[str, Any], properties: dict[str, Any]) -> Resource:
-    old = existing.properties
-    size = properties.get("diskSizeGB") or old["diskSizeGB"]
-    if size < old["diskSizeGB"]:
-        raise invalid_parameter("disk.diskSizeGB", "New disk size should be greater than or equal to the current one.")
-    merged = {**old, **properties, "diskSizeGB": size, "diskSizeBytes": size * GIBIBYTE}
-    return Resource(existing.id, {**existing.body, **body, "properties": merged}, existing.hidden)
+def disk_defaults(properties: dict[str, Any]) -> dict[str, Any]:
+    """Give a disk's properties with those that Azure fills in."""
+    speed = {"diskIOPSReadWrite": 500, "diskMBpsReadWrite": 60}
+    return _defaults(speed | properties)
 
 
-def new_disk_path(cloud: Cloud) -> Path:
-    """Give a path for the file of a new disk."""
-    return _unused(cloud.folder / "disks", ".disk")
+def _changeable(existing: Resource, body: dict[str, Any]) -> dict[str, Any]:
+    """Give the properties of an update, having refused what may not change."""
+    given = dict(body.get("properties") or {})
+    creation = given.pop("creationData", None) or {}
+    before = existing.properties["creationData"]
+    if any(key in before and creation[key] != before[key] for key in creation):
+        raise ArmError(
+            409, "PropertyChangeNotAllowed", "Changing property 'creationData' is not allowed.", target="creationData"
+        )
+    for key in ("uniqueId", "timeCreated", "diskState", "diskSizeBytes", "provisioningState"):
+        given.pop(key, None)
+    return given
 
 
-def freeze(cloud: Cloud, disk: Path) -> Path:
-    """Freeze a disk's content without copying it and give the read-only file that holds it."""
-    image = _unused(cloud.folder / "images", ".image")
-    cloud.hypervisor.freeze_disk(disk, image)
-    return image
-
-
-def _unused(folder: Path, suffix: str) -> Path:
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder / f"{uuid.uuid4()}{suffix}"
-
-
-def release(cloud: Cloud, image: str, *, besides: Resource) -> None:
-    """Delete a frozen file unless a resource other than ``besides`` still stands on it."""
-    with cloud.store.lock:
-        for resource in cloud.store.select():
-            if resource.id.key != besides.id.key and image in {
-                resource.hidden.get("image"),
-                resource.hidden.get("base"),
-            }:
-                return
-    cloud.hypervisor.delete_disk(Path(image))
-
-
-def make_machine_disk(  # noqa: PLR0913 - a disk's facts
-    cloud: Cloud,
-    identifier: ResourceId,
-    location: str,
-    *,
-    owner: ResourceId,
-    base: Path | None,
-    size_gb: int,
-    sku: str,
-    properties: dict[str, Any] | None = None,
-    tags: dict[str, str] | None = None,
-) -> Resource:
-    """Make a disk as part of making a machine: its resource, attached to ``owner``, and its file."""
-    creation: dict[str, Any] = {"createOption": "FromImage" if base else "Empty"}
-    disk = Resource(
-        identifier,
-        {
-            "name": identifier.name,
-            "id": str(identifier),
-            "type": TYPE,
-            "location": location,
-            **({"tags": tags} if tags else {}),
-            "sku": {"name": sku, "tier": sku.partition("_")[0]},
-            "managedBy": str(owner),
-            "properties": {
-                **_defaults({"creationData": creation, "diskSizeGB": size_gb, **(properties or {})}),
-                "diskState": "Attached",
-                "provisioningState": "Succeeded",
-            },
-        },
-        {"path": str(new_disk_path(cloud)), "made": True, "base": str(base) if base else ""},
+def _too_small(size: int, source: int) -> ArmError:
+    return ArmError(
+        400,
+        "BadRequest",
+        f"Disk size {size} GB is smaller than the size of its source, {source} GB: a disk cannot be shrunk.",
+        target="diskSizeGB",
     )
-    cloud.store.put(disk)
-    cloud.hypervisor.create_disk(Path(disk.hidden["path"]), base=base, size_bytes=size_gb * GIBIBYTE)
-    return disk
 
 
-def set_disk_owner(cloud: Cloud, identifier: str, owner: ResourceId | None, state: str) -> None:
-    """Attach a disk to a machine or detach it; ``state`` is its diskState."""
-    with cloud.store.lock:
-        if disk := cloud.store.find(identifier):
-            disk.body.pop("managedBy", None)
-            if owner:
-                disk.body["managedBy"] = str(owner)
-            disk.properties["diskState"] = state
-            cloud.store.put(disk)
+def _updated(cloud: Cloud, existing: Resource, body: dict[str, Any]) -> Resource:
+    given = _changeable(existing, body)
+    old = existing.properties["diskSizeGB"]
+    size = given.get("diskSizeGB") or old
+    if size < old:
+        raise invalid_parameter("disk.diskSizeGB", "New disk size should be greater than or equal to the current one.")
+    owner = cloud.store.find(existing.body.get("managedBy") or "")
+    if size > old and owner and power_of(cloud, owner) != "deallocated":
+        raise ArmError(
+            409,
+            "OperationNotAllowed",
+            f"Cannot resize disk {existing.id.name} while it is attached to running VM {owner.id}. Resizing a disk of "
+            "an Azure Virtual Machine requires the virtual machine to be deallocated. Please stop your VM and retry "
+            "the operation.",
+        )
+    merged = {**existing.properties, **given, "diskSizeGB": size, "diskSizeBytes": size * GIBIBYTE}
+    sku = {**existing.body["sku"], **(body.get("sku") or {})}
+    return Resource(existing.id, {**existing.body, **body, "sku": sku, "properties": merged}, existing.hidden)

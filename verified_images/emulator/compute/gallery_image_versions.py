@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from verified_images.emulator.arm_errors import ArmError, invalid_parameter, missing_parameter, resource_not_found
-from verified_images.emulator.compute.disks import cloud_disk, release
-from verified_images.emulator.compute.images import freeze_resource, os_disk_of_machine
+from verified_images.emulator.compute.frozen_files import release, take_content
+from verified_images.emulator.compute.images import os_disk_of_machine
 from verified_images.emulator.ids import ResourceId
 from verified_images.emulator.lifecycle import Kind, Style
 from verified_images.emulator.locations import LOCATIONS, normalize_location
@@ -71,26 +71,16 @@ class GalleryImageVersions(Kind):
 
     def realize(self, cloud: Cloud, resource: Resource) -> None:
         """Freeze the source, or share the file that it stands on; then replicate."""
-        storage = resource.properties["storageProfile"]
-        if not resource.hidden.get("image"):
-            image, size = _take_image(cloud, resource.hidden["source"])
-            resource.hidden |= {"image": image, "size_gb": size}
-            storage["osDiskImage"] = {
-                "sizeInGB": size,
-                "hostCaching": "ReadWrite",
-                "source": {},
-                **(storage.get("osDiskImage") or {}),
-            }
-        resource.hidden["replicated"] = [
-            normalize_location(region["name"]) for region in resource.properties["publishingProfile"]["targetRegions"]
-        ]
-        with cloud.store.lock:
-            cloud.store.put(resource)
+        if not resource.hidden.get("ready"):
+            _take_image(cloud, resource)
+        with cloud.store.changing(resource.id) as found:
+            if found:
+                regions = found.properties["publishingProfile"]["targetRegions"]
+                found.hidden["replicated"] = [normalize_location(region["name"]) for region in regions]
 
     def dispose(self, cloud: Cloud, resource: Resource) -> None:
         """Delete the version's file unless something else stands on it."""
-        if image := resource.hidden.get("image"):
-            release(cloud, image, besides=resource)
+        release(cloud, resource)
 
     def render(self, cloud: Cloud, resource: Resource, request: Request) -> dict[str, Any]:
         """Give the version; with ``$expand=ReplicationStatus`` the state of each region too."""
@@ -202,12 +192,16 @@ def _check_agreement(source: Resource, definition: Resource, identifier: str) ->
         )
 
 
-def _take_image(cloud: Cloud, identifier: str) -> tuple[str, int]:
-    source = cloud.store.find(identifier)
+def _take_image(cloud: Cloud, version: Resource) -> None:
+    """Let a version stand on what its source holds: an image's or version's own file, or its disk, frozen."""
+    source = cloud.store.find(version.hidden["source"])
     if source is None:
-        raise resource_not_found(ResourceId.parse(identifier))
-    if "image" in source.hidden:
-        return source.hidden["image"], source.hidden["size_gb"]
+        raise resource_not_found(ResourceId.parse(version.hidden["source"]))
     machine = source.id.types[-1].lower() == "virtualmachines"
-    disk = os_disk_of_machine(cloud, source) if machine else cloud_disk(cloud, identifier)
-    return str(freeze_resource(cloud, disk)), disk.properties["diskSizeGB"]
+    size = take_content(cloud, os_disk_of_machine(cloud, source).id if machine else source.id, version.id)
+    with cloud.store.changing(version.id) as found:
+        if found:
+            found.hidden |= {"ready": True, "size_gb": size}
+            storage = found.properties["storageProfile"]
+            given = storage.get("osDiskImage") or {}
+            storage["osDiskImage"] = {"sizeInGB": size, "hostCaching": "ReadWrite", "source": {}, **given}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from verified_images.emulator.arm_errors import ArmError
 from verified_images.emulator.compute.sizes import find_size
 from verified_images.emulator.hypervisor import GuestSpec, HypervisorError, ProvisioningData
+from verified_images.emulator.lifecycle import check_wanted
 from verified_images.emulator.network.addresses import guest_network
 
 if TYPE_CHECKING:
@@ -25,24 +26,32 @@ def boot_guest(cloud: Cloud, machine: Resource, *, nic: Resource) -> None:
     """Start the guest of a virtual machine or of a scale set's instance, and wait until it is provisioned.
 
     Raises:
-        ArmError: 409 OSProvisioningTimedOut or OSProvisioningClientError: it did not come up.
+        ArmError: 409 OSProvisioningTimedOut: it did not come up; or the machine is being deleted.
     """
-    name = machine.hidden["guest"]
+    check_wanted(cloud, machine.id)
+    set_power(cloud, machine, "running")
     cloud.hypervisor.start(_spec(cloud, machine, nic))
+    # A deletion that stopped the guest before this start is noticed here, one after it stops the guest.
+    check_wanted(cloud, machine.id)
+    wait_for_guest(cloud, machine)
+
+
+def wait_for_guest(cloud: Cloud, machine: Resource) -> None:
+    """Wait until a machine's guest is provisioned.
+
+    Raises:
+        ArmError: 409 OSProvisioningTimedOut: it did not come up; or the machine is being deleted.
+    """
     try:
-        cloud.hypervisor.wait_until_provisioned(name, cloud_boot_seconds(machine))
+        cloud.hypervisor.wait_until_provisioned(machine.hidden["guest"], BOOT_SECONDS)
     except HypervisorError as error:
+        check_wanted(cloud, machine.id)
         raise ArmError(
             409,
             "OSProvisioningTimedOut",
             f"OS Provisioning for VM '{machine.id.name}' did not finish in the allotted time. The VM may still finish "
             f"provisioning successfully. Please check provisioning state later. {error}",
         ) from error
-
-
-def cloud_boot_seconds(machine: Resource) -> float:
-    """Give the seconds that a machine may take to provision."""
-    return float(machine.hidden.get("boot_seconds", BOOT_SECONDS))
 
 
 def _spec(cloud: Cloud, machine: Resource, nic: Resource) -> GuestSpec:
@@ -109,7 +118,6 @@ def power_of(cloud: Cloud, machine: Resource) -> str:
 
 def set_power(cloud: Cloud, machine: Resource, power: str) -> None:
     """Write a machine's power state."""
-    with cloud.store.lock:
-        if found := cloud.store.find(machine.id):
+    with cloud.store.changing(machine.id) as found:
+        if found:
             found.hidden["power"] = power
-            cloud.store.put(found)

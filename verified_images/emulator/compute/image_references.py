@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.arm_errors import ArmError, invalid_parameter
 from verified_images.emulator.compute import galleries, gallery_image_versions, images
+from verified_images.emulator.compute.frozen_files import files_of
 from verified_images.emulator.compute.marketplace import find_platform_image
 from verified_images.emulator.compute.source_images import SourceImage
 
@@ -68,7 +69,8 @@ def _managed_image(image: Resource, location: str) -> SourceImage:
     _check_succeeded(image)
     disk = image.properties["storageProfile"]["osDisk"]
     return SourceImage(
-        open_disk=lambda: Path(image.hidden["image"]),
+        open_disk=lambda: Path(files_of(image)[0]),
+        files=tuple(files_of(image)),
         generation=image.hidden["generation"],
         size_gb=image.hidden["size_gb"],
         os_type=disk["osType"],
@@ -91,7 +93,8 @@ def _version(cloud: Cloud, version: Resource, location: str) -> SourceImage:
     properties = definition.properties if definition else {}
     features = {feature["name"]: feature["value"] for feature in properties.get("features") or []}
     return SourceImage(
-        open_disk=lambda: Path(version.hidden["image"]),
+        open_disk=lambda: Path(files_of(version)[0]),
+        files=tuple(files_of(version)),
         generation=properties.get("hyperVGeneration", "V1"),
         size_gb=version.hidden["size_gb"],
         os_type=properties.get("osType", "Linux"),
@@ -103,7 +106,7 @@ def _version(cloud: Cloud, version: Resource, location: str) -> SourceImage:
 
 
 def _check_succeeded(image: Resource) -> None:
-    if "image" not in image.hidden:
+    if not image.hidden.get("ready") or image.state == "Deleting":
         raise ArmError(
             409,
             "OperationNotAllowed",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from verified_images.emulator.arm_errors import ArmError, invalid_parameter, missing_parameter
-from verified_images.emulator.compute.disks import cloud_disk, freeze, release
+from verified_images.emulator.compute.disks import cloud_disk
+from verified_images.emulator.compute.frozen_files import release, take_content
+from verified_images.emulator.ids import ResourceId
 from verified_images.emulator.lifecycle import Kind, Style
 from verified_images.emulator.operations import COMPUTE
 from verified_images.emulator.store import Resource
@@ -23,6 +24,7 @@ class Images(Kind):
 
     type: ClassVar[str] = TYPE
     style: ClassVar[Style] = Style(COMPUTE, retry_delete=10)
+    noun: ClassVar[str] = "Image"
 
     def complete(self, cloud: Cloud, request: Request, body: dict[str, Any], existing: Resource | None) -> Resource:
         """Check that the source is generalized and fits, and describe what is in the image."""
@@ -48,28 +50,32 @@ class Images(Kind):
 
     def realize(self, cloud: Cloud, resource: Resource) -> None:
         """Freeze the source disk."""
-        if resource.hidden.get("image"):
+        if resource.hidden.get("ready"):
             return
-        disk = cloud_disk(cloud, resource.hidden["disk"])
-        image = freeze_resource(cloud, disk)
-        with cloud.store.lock:
-            resource.hidden["image"] = str(image)
-            resource.properties["storageProfile"]["osDisk"]["diskSizeGB"] = disk.properties["diskSizeGB"]
-            cloud.store.put(resource)
+        size = take_content(cloud, ResourceId.parse(resource.hidden["disk"]), resource.id)
+        with cloud.store.changing(resource.id) as found:
+            if found:
+                found.hidden["ready"] = True
+                found.properties["storageProfile"]["osDisk"]["diskSizeGB"] = size
+
+    def check_delete(self, cloud: Cloud, resource: Resource) -> None:
+        """Refuse while machines are being made from the image."""
+        machines = [
+            machine.id.name
+            for machine in cloud.store.referrers(resource.id)
+            if machine.id.types[-1] == "virtualMachines" and machine.state == "Creating"
+        ]
+        if machines:
+            raise ArmError(
+                409,
+                "OperationNotAllowed",
+                f"Operation 'Image Delete' is not allowed since the Virtual Machines '{','.join(machines)}' are being "
+                f"provisioned using the Image '{resource.id.name}'.",
+            )
 
     def dispose(self, cloud: Cloud, resource: Resource) -> None:
         """Delete the image's file unless something else stands on it."""
-        if image := resource.hidden.get("image"):
-            release(cloud, image, besides=resource)
-
-
-def freeze_resource(cloud: Cloud, disk: Resource) -> Path:
-    """Freeze the content of a disk resource and give the file; the disk goes on, on top of that file."""
-    with cloud.store.lock:
-        image = freeze(cloud, Path(disk.hidden["path"]))
-        disk.hidden["base"] = str(image)
-        cloud.store.put(disk)
-    return image
+        release(cloud, resource)
 
 
 def os_disk_of_machine(cloud: Cloud, machine: Resource) -> Resource:

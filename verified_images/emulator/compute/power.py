@@ -1,16 +1,14 @@
-"""What is done to a machine that exists: start, stop, deallocate, restart, redeploy, generalize.
-
-The same for virtual machines and for the instances of a scale set. Source: recorded exchanges.
-"""
+"""Power actions on machines: start, powerOff, deallocate, restart, redeploy, reapply, generalize."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from verified_images.emulator.arm_errors import ArmError
-from verified_images.emulator.compute.disks import set_disk_owner
-from verified_images.emulator.compute.guests import boot_guest, power_of, set_power
-from verified_images.emulator.operations import COMPUTE
+from verified_images.emulator.compute.guests import boot_guest, power_of, set_power, wait_for_guest
+from verified_images.emulator.compute.machine_disks import mark_disks
+from verified_images.emulator.lifecycle import check_wanted, set_state
+from verified_images.emulator.operations import COMPUTE, Work
 from verified_images.emulator.routing import Route
 from verified_images.emulator.wire import Answer, Request
 
@@ -23,25 +21,32 @@ if TYPE_CHECKING:
     from verified_images.emulator.store import Resource
 
     Finder = Callable[[Cloud, ResourceId], Resource]
+    Change = Callable[[Cloud, Resource, Request], None]
+
+_ALLOWED_WHEN_GENERALIZED = {"deallocate", "powerOff"}
 
 
 def routes(item: str, find: Finder) -> Iterator[Route]:
     """Give the routes of the power actions under ``item``; ``find`` gives the machine of an id."""
-    for action, change in _CHANGES.items():
+    for action, change in CHANGES.items():
         yield Route("POST", f"{item}/{action}", _acting(action, change, find))
-    yield Route("POST", f"{item}/generalize", _generalizing(find))
 
 
-def _acting(action: str, change: Callable[[Cloud, Resource, Request], None], find: Finder) -> Handler:
+def _acting(action: str, change: Change, find: Finder) -> Handler:
     def act(cloud: Cloud, request: Request) -> Answer:
-        machine = find(cloud, request.id)
-        if action != "deallocate" and machine.hidden.get("os_state") == "Generalized":
-            raise _generalized(action, machine)
+        with cloud.store.lock:
+            machine = find(cloud, request.id)
+            check_allowed(action, machine)
+            set_state(cloud, machine.id, "Updating")
         started = cloud.operations.start(
             request,
             f"{machine.id.type}/{action}/action",
             machine.location,
-            lambda: change(cloud, machine, request),
+            Work(
+                lambda: change(cloud, check_wanted(cloud, machine.id), request),
+                on=machine.id,
+                conclude=lambda succeeded: conclude(cloud, machine.id, succeeded=succeeded),
+            ),
             track=COMPUTE,
             slow=True,
         )
@@ -53,16 +58,36 @@ def _acting(action: str, change: Callable[[Cloud, Resource, Request], None], fin
     return act
 
 
-def _generalized(action: str, machine: Resource) -> ArmError:
-    return ArmError(
-        409,
-        "OperationNotAllowed",
-        f"Operation '{action}' is not allowed on VM '{machine.id.name}' since the VM is generalized.",
-    )
+def check_allowed(action: str, machine: Resource) -> None:
+    """Refuse an action on a machine that is generalized or being deleted.
+
+    Raises:
+        ArmError: 409 OperationNotAllowed.
+    """
+    why = ""
+    if machine.state == "Deleting":
+        why = "VM is marked for deletion. You can only retry the Delete operation (or wait for an ongoing one to "
+        why += "complete)"
+    elif machine.hidden.get("os_state") == "Generalized" and action not in _ALLOWED_WHEN_GENERALIZED:
+        why = "VM is generalized"
+    if why:
+        name = machine.body.get("name", machine.id.name)
+        raise ArmError(
+            409, "OperationNotAllowed", f"Operation '{action}' is not allowed on VM '{name}' since the {why}."
+        )
 
 
-def _generalizing(find: Finder) -> Handler:
-    def generalize(cloud: Cloud, request: Request) -> Answer:
+def conclude(cloud: Cloud, machine: ResourceId, *, succeeded: bool) -> None:
+    """Write the provisioning state that an action leaves."""
+    with cloud.store.changing(machine) as found:
+        if found and found.state != "Deleting":
+            found.properties["provisioningState"] = "Succeeded" if succeeded else "Failed"
+
+
+def generalize(find: Finder) -> Handler:
+    """Make the handler of the call that marks a machine as generalized."""
+
+    def answer(cloud: Cloud, request: Request) -> Answer:
         with cloud.store.lock:
             machine = find(cloud, request.id)
             # The recordings show Azure accept this right after a redeploy, though the machine runs by then.
@@ -76,22 +101,25 @@ def _generalizing(find: Finder) -> Handler:
             cloud.store.put(machine)
         return Answer(200)
 
-    return generalize
+    return answer
 
 
 def start_machine(cloud: Cloud, machine: Resource) -> None:
     """Boot a machine that does not run."""
     if power_of(cloud, machine) == "running":
         return
-    set_power(cloud, machine, "running")
+    with cloud.store.changing(machine.id) as found:
+        if found:
+            found.hidden.pop("redeployed", None)
+    mark_disks(cloud, machine, "Attached")
     boot_guest(cloud, machine, nic=primary_interface(cloud, machine))
-    _mark_disks(cloud, machine, "Attached")
 
 
 def primary_interface(cloud: Cloud, machine: Resource) -> Resource:
-    """Give the machine's first network card."""
+    """Give the machine's primary network card, which is the first unless the model says otherwise."""
     cards = machine.properties["networkProfile"]["networkInterfaces"]
-    nic = cloud.store.find(cards[0]["id"])
+    primary = next((card for card in cards if (card.get("properties") or {}).get("primary")), cards[0])
+    nic = cloud.store.find(primary["id"])
     if nic is None:
         raise ArmError(409, "OperationNotAllowed", f"The network interface of VM '{machine.id.name}' is gone.")
     return nic
@@ -113,7 +141,7 @@ def deallocate_machine(cloud: Cloud, machine: Resource) -> None:
     """Shut a machine down and release its hardware."""
     cloud.hypervisor.stop(machine.hidden["guest"], graceful=True)
     set_power(cloud, machine, "deallocated")
-    _mark_disks(cloud, machine, "Reserved")
+    mark_disks(cloud, machine, "Reserved")
 
 
 def _deallocate(cloud: Cloud, machine: Resource, request: Request) -> None:
@@ -126,34 +154,31 @@ def _restart(cloud: Cloud, machine: Resource, request: Request) -> None:
     if power_of(cloud, machine) != "running":
         start_machine(cloud, machine)
         return
-    guest = machine.hidden["guest"]
-    cloud.hypervisor.restart(guest)
-    cloud.hypervisor.wait_until_provisioned(guest, 900)
+    cloud.hypervisor.restart(machine.hidden["guest"])
+    wait_for_guest(cloud, machine)
+
+
+def restart_on_new_hardware(cloud: Cloud, machine: Resource) -> None:
+    """Shut a machine down and boot it again with what its model says now."""
+    cloud.hypervisor.stop(machine.hidden["guest"], graceful=True)
+    set_power(cloud, machine, "stopped")
+    start_machine(cloud, check_wanted(cloud, machine.id))
 
 
 def _redeploy(cloud: Cloud, machine: Resource, request: Request) -> None:
     del request
-    cloud.hypervisor.stop(machine.hidden["guest"], graceful=True)
-    set_power(cloud, machine, "stopped")
-    start_machine(cloud, machine)
-    with cloud.store.lock:
-        if found := cloud.store.find(machine.id):
+    restart_on_new_hardware(cloud, machine)
+    with cloud.store.changing(machine.id) as found:
+        if found:
             found.hidden["redeployed"] = True
-            cloud.store.put(found)
 
 
 def _reapply(cloud: Cloud, machine: Resource, request: Request) -> None:
+    """Do nothing: the state of a machine here is always that of its model."""
     del cloud, machine, request
 
 
-def _mark_disks(cloud: Cloud, machine: Resource, state: str) -> None:
-    profile = machine.properties["storageProfile"]
-    for disk in (profile["osDisk"], *(profile.get("dataDisks") or [])):
-        if identifier := (disk.get("managedDisk") or {}).get("id"):
-            set_disk_owner(cloud, identifier, machine.id, state)
-
-
-_CHANGES: dict[str, Callable[[Cloud, Resource, Request], None]] = {
+CHANGES: dict[str, Change] = {
     "start": _start,
     "powerOff": _power_off,
     "deallocate": _deallocate,

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from verified_images.emulator.arm_errors import ArmError, invalid_parameter, missing_parameter
 from verified_images.emulator.compute import machine_model
+from verified_images.emulator.compute.guests import set_power
 from verified_images.emulator.compute.image_references import resolve_image
-from verified_images.emulator.compute.scale_set_instances import (
-    add_instances,
-    instance_routes,
-    instances_of,
-    remove_instances,
-)
+from verified_images.emulator.compute.machine_storage import check_security, wrong_generation
+from verified_images.emulator.compute.scale_set_instances import add_instances, instances_of, remove_instances
+from verified_images.emulator.compute.scale_set_routes import instance_routes
+from verified_images.emulator.compute.scale_set_upgrades import upgrade_all
 from verified_images.emulator.compute.sizes import find_size
 from verified_images.emulator.compute.usages import check_quota
-from verified_images.emulator.compute.virtual_machines import wrong_generation
-from verified_images.emulator.lifecycle import Kind, Style
+from verified_images.emulator.lifecycle import Kind, Style, set_state
 from verified_images.emulator.operations import COMPUTE
 from verified_images.emulator.routing import Route
 from verified_images.emulator.store import Resource
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 
 TYPE = "Microsoft.Compute/virtualMachineScaleSets"
 _MOST_INSTANCES = 1000
+_IMMUTABLE = ("orchestrationMode", "platformFaultDomainCount", "zoneBalance")
 
 
 class ScaleSets(Kind):
@@ -41,20 +41,20 @@ class ScaleSets(Kind):
     style: ClassVar[Style] = Style(COMPUTE, etag="counter", retry_write=10, retry_delete=10)
     slow_write: ClassVar[bool] = True
     slow_delete: ClassVar[bool] = True
+    noun: ClassVar[str] = "VMScaleSet"
 
     def more_routes(self) -> Iterator[Route]:
         """Give the routes of a scale set's views, actions and instances."""
         item = self.collection_pattern() + "/{name}"
         yield Route("GET", item + "/instanceView", self._get_instance_view)
-        yield Route("POST", item + "/delete", self._delete_instances)
         yield from instance_routes(item)
 
     def complete(self, cloud: Cloud, request: Request, body: dict[str, Any], existing: Resource | None) -> Resource:
         """Check the model against image, size and quota, and fill in the defaults."""
         properties = dict(body.get("properties") or {})
-        capacity = _check_sku(cloud, body, existing)
+        _check_sku(cloud, body, existing)
         if existing:
-            return _updated(cloud, existing, body, properties, capacity)
+            return _updated(cloud, existing, body, properties)
         if str(properties.get("orchestrationMode", "Uniform")).lower() != "uniform":
             raise invalid_parameter("orchestrationMode", "The value of parameter 'orchestrationMode' is invalid.")
         if not (properties.get("upgradePolicy") or {}).get("mode"):
@@ -62,7 +62,7 @@ class ScaleSets(Kind):
         profile = properties.get("virtualMachineProfile")
         if not profile:
             raise missing_parameter("virtualMachineProfile")
-        filled, hidden = _fill_profile(cloud, request.id.name, body, profile)
+        filled, hidden = _fill_profile(cloud, request.id.name, body, profile, {})
         defaults = {
             "singlePlacementGroup": True,
             "orchestrationMode": "Uniform",
@@ -77,15 +77,32 @@ class ScaleSets(Kind):
 
     def realize(self, cloud: Cloud, resource: Resource) -> None:
         """Add or remove instances until there are as many as the capacity says."""
-        wanted, present = int(resource.body["sku"]["capacity"]), instances_of(cloud, resource)
+        wanted = int(resource.body["sku"]["capacity"])
+        present = [each for each in instances_of(cloud, resource) if each.state != "Deleting"]
+        if len(present) > wanted:
+            remove_instances(cloud, present[wanted:])
+        if resource.properties["upgradePolicy"]["mode"] != "Manual":
+            upgrade_all(cloud, resource)
         if len(present) < wanted:
             add_instances(cloud, resource, wanted - len(present))
-        elif len(present) > wanted:
-            remove_instances(cloud, present[wanted:])
+
+    def interrupt(self, cloud: Cloud, resource: Resource) -> None:
+        """Let go of all instances, some of which may be being made."""
+        for instance in instances_of(cloud, resource):
+            set_state(cloud, instance.id, "Deleting")
+            cloud.hypervisor.stop(instance.hidden["guest"], graceful=False)
 
     def dispose(self, cloud: Cloud, resource: Resource) -> None:
         """Remove all instances."""
         remove_instances(cloud, instances_of(cloud, resource))
+
+    def recover(self, cloud: Cloud, resource: Resource) -> None:
+        """Note that the instances' guests are gone, and that whatever was done on them did not come to its end."""
+        for instance in instances_of(cloud, resource):
+            if instance.hidden.get("power") in {"running", "starting"}:
+                set_power(cloud, instance, "stopped")
+            if instance.state != "Succeeded":
+                set_state(cloud, instance.id, "Failed")
 
     def _get_instance_view(self, cloud: Cloud, request: Request) -> Answer:
         scale_set = self.find(cloud, request.id)
@@ -101,28 +118,9 @@ class ScaleSets(Kind):
         }
         return Answer(200, {"virtualMachine": {"statusesSummary": summary}, "statuses": [status]})
 
-    def _delete_instances(self, cloud: Cloud, request: Request) -> Answer:
-        with cloud.store.lock:
-            scale_set = self.find(cloud, request.id)
-            wanted = [str(each) for each in request.json().get("instanceIds") or []]
-            if not wanted:
-                raise missing_parameter("instanceIds")
-            found = [each for each in instances_of(cloud, scale_set) if each.id.name in wanted or wanted == ["*"]]
-            scale_set.body["sku"]["capacity"] = int(scale_set.body["sku"]["capacity"]) - len(found)
-            cloud.store.put(scale_set)
-        started = cloud.operations.start(
-            request,
-            f"{TYPE}/delete/action",
-            scale_set.location,
-            lambda: remove_instances(cloud, found),
-            track=COMPUTE,
-            slow=True,
-        )
-        return Answer(202, None, started.status_header | started.location_header)
 
-
-def _check_sku(cloud: Cloud, body: dict[str, Any], existing: Resource | None) -> int:
-    sku = body.get("sku") or (existing.body["sku"] if existing else {})
+def _check_sku(cloud: Cloud, body: dict[str, Any], existing: Resource | None) -> None:
+    sku = {**(existing.body["sku"] if existing else {}), **(body.get("sku") or {})}
     if not sku.get("name"):
         raise missing_parameter("sku.name")
     size = find_size(sku["name"])
@@ -135,14 +133,13 @@ def _check_sku(cloud: Cloud, body: dict[str, Any], existing: Resource | None) ->
     if capacity > before:
         check_quota(cloud, body["location"], size.name, capacity - before)
     body["sku"] = {"tier": size.name.partition("_")[0], **sku, "name": size.name, "capacity": capacity}
-    return capacity
 
 
 def _fill_profile(
-    cloud: Cloud, name: str, body: dict[str, Any], profile: dict[str, Any]
+    cloud: Cloud, name: str, body: dict[str, Any], profile: dict[str, Any], secrets: dict[str, str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    profile = dict(profile)
-    secrets = machine_model.split_secrets(profile)
+    profile = copy.deepcopy(profile)
+    secrets = {**secrets, **machine_model.split_secrets(profile)}
     storage = dict(profile.get("storageProfile") or {})
     reference = storage.get("imageReference")
     if not reference:
@@ -151,26 +148,13 @@ def _fill_profile(
     size = find_size(body["sku"]["name"])
     if source.generation not in size.generations:
         raise wrong_generation(size.name, source.generation)
-    _check_security(profile, reference, source)
+    check_security(profile, reference, source)
     storage["osDisk"] = _fill_os_disk(storage.get("osDisk") or {}, source, premium=size.premium)
     storage["dataDisks"] = storage.get("dataDisks") or []
     profile["storageProfile"] = storage
     profile["osProfile"] = _fill_os_profile(profile.get("osProfile"), name, secrets, source)
     profile["networkProfile"] = _fill_network(cloud, profile.get("networkProfile") or {})
     return profile, {"secrets": secrets, "generation": source.generation}
-
-
-def _check_security(profile: dict[str, Any], reference: dict[str, Any], source: SourceImage) -> None:
-    wanted = (profile.get("securityProfile") or {}).get("securityType")
-    managed = "/images/" in str(reference.get("id", "")).lower() and "/galleries/" not in reference["id"].lower()
-    if wanted == "TrustedLaunch" and managed:
-        raise ArmError(
-            400,
-            "BadRequest",
-            "Managed Images are not supported for virtual machines with security type TrustedLaunch.",
-        )
-    if wanted == "TrustedLaunch" and source.generation != "V2":
-        raise ArmError(400, "BadRequest", "Use of TrustedLaunch setting is not supported for the provided image.")
 
 
 def _fill_os_disk(disk: dict[str, Any], source: SourceImage, *, premium: bool) -> dict[str, Any]:
@@ -242,22 +226,29 @@ def _references(properties: dict[str, Any]) -> Iterator[str]:
             yield reference["id"]
 
 
-def _updated(
-    cloud: Cloud, existing: Resource, body: dict[str, Any], properties: dict[str, Any], capacity: int
-) -> Resource:
+def _updated(cloud: Cloud, existing: Resource, body: dict[str, Any], properties: dict[str, Any]) -> Resource:
     """Take over a changed model; instances keep theirs until they are upgraded."""
-    del capacity
     before = existing.properties
-    profile = properties.get("virtualMachineProfile") or {}
-    old_profile = before["virtualMachineProfile"]
-    reference = (profile.get("storageProfile") or {}).get("imageReference")
-    if reference and reference != old_profile["storageProfile"]["imageReference"]:
-        source = resolve_image(cloud, reference, body["location"])
-        _check_security(profile, reference, source)
-        storage = {**old_profile["storageProfile"], "imageReference": reference}
-        old_profile = {**old_profile, "storageProfile": storage}
-        existing.hidden["model"] = int(existing.hidden["model"]) + 1
-    changed = {key: properties[key] for key in ("upgradePolicy", "overprovision") if properties.get(key) is not None}
-    merged = {**before, **changed, "virtualMachineProfile": old_profile}
-    kept = {key: value for key, value in existing.body.items() if key in {"etag", "identity", "zones", "plan"}}
-    return Resource(existing.id, {**kept, **body, "properties": merged}, existing.hidden)
+    old = before["virtualMachineProfile"]
+    given = properties.pop("virtualMachineProfile", None) or {}
+    for key in _IMMUTABLE:
+        if properties.get(key) is not None and properties[key] != before.get(key):
+            raise ArmError(409, "PropertyChangeNotAllowed", f"Changing property '{key}' is not allowed.", target=key)
+    profile = {**old, **given}
+    for key in ("storageProfile", "osProfile"):
+        profile[key] = {**old[key], **(given.get(key) or {})}
+    hidden = dict(existing.hidden)
+    body = {**body, "location": existing.location}
+    filled, changed = _fill_profile(cloud, existing.id.name, body, profile, hidden["secrets"])
+    if _essence(filled) != _essence(old) or body["sku"]["name"] != existing.body["sku"]["name"]:
+        hidden |= {**changed, "model": int(hidden["model"]) + 1}
+    merged = {**before, **properties, "virtualMachineProfile": filled}
+    kept = {key: value for key, value in existing.body.items() if key in {"etag", "identity", "zones", "plan", "tags"}}
+    return Resource(existing.id, {**kept, **body, "properties": merged}, hidden)
+
+
+def _essence(profile: dict[str, Any]) -> dict[str, Any]:
+    reference = {
+        key: value for key, value in profile["storageProfile"]["imageReference"].items() if key != "exactVersion"
+    }
+    return {**profile, "storageProfile": {**profile["storageProfile"], "imageReference": reference}}

@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 class SourceImage:
     """An image to boot from. ``open_disk`` gives its disk and may take long: a Marketplace image is built then.
 
-    ``os_state`` is ``Generalized`` or ``Specialized``; ``exact_version`` is set for Marketplace images and
-    gallery versions; ``security_type`` is that of a gallery definition, empty when it has none.
+    ``files`` are the frozen files that a disk made from it stands on, none for a Marketplace image. ``os_state`` is
+    ``Generalized`` or ``Specialized``; ``exact_version`` is set for Marketplace images and gallery versions;
+    ``security_type`` is that of a gallery definition, empty when it has none.
     """
 
     open_disk: Callable[[], Path]
     generation: Generation
     size_gb: int
+    files: tuple[str, ...] = ()
     os_type: str = "Linux"
     os_state: str = "Generalized"
     architecture: str = "x64"

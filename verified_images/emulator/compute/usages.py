@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from verified_images.emulator.cloud import Cloud
+    from verified_images.emulator.compute.sizes import Size
 
 MACHINES = "Microsoft.Compute/virtualMachines"
 SCALE_SETS = "Microsoft.Compute/virtualMachineScaleSets"
@@ -42,14 +43,14 @@ def cores_in_use(cloud: Cloud, location: str, family: str | None = None) -> int:
     return counted
 
 
-def check_quota(cloud: Cloud, location: str, size_name: str, count: int) -> None:
-    """Refuse machines that the quota of cores has no room for.
+def check_quota(cloud: Cloud, location: str, size_name: str, count: int, *, freed: Size | None = None) -> None:
+    """Refuse machines that the quota of cores has no room for; ``freed`` is the size that a machine gives up.
 
     Raises:
         ArmError: 409 OperationNotAllowed.
     """
     size = find_size(size_name)
-    needed, used = size.cpus * count, cores_in_use(cloud, location)
+    needed, used = size.cpus * count - (freed.cpus if freed else 0), cores_in_use(cloud, location)
     if used + needed > CORE_LIMIT:
         raise ArmError(
             409,

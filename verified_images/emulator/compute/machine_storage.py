@@ -1,0 +1,120 @@
+"""The storageProfile of a new machine: from image or disk, with the defaults that Azure fills in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from verified_images.emulator.arm_errors import ArmError, invalid_parameter, missing_parameter
+from verified_images.emulator.compute import machine_model
+from verified_images.emulator.compute.image_references import resolve_image
+from verified_images.emulator.compute.machine_disks import check_attachable, disk_id
+from verified_images.emulator.compute.sizes import find_size
+
+if TYPE_CHECKING:
+    from verified_images.emulator.cloud import Cloud
+    from verified_images.emulator.compute.sizes import Size
+    from verified_images.emulator.compute.source_images import SourceImage
+    from verified_images.emulator.store import Resource
+
+
+def fill_storage(cloud: Cloud, machine: Resource, secrets: dict[str, str]) -> None:
+    """Complete a new machine's storageProfile and osProfile, having checked them against image and size."""
+    properties, name = machine.properties, machine.id.name
+    size = find_size(properties["hardwareProfile"]["vmSize"])
+    profile = dict(properties.get("storageProfile") or {})
+    disk = dict(profile.get("osDisk") or {"createOption": "FromImage"})
+    if disk.get("createOption") == "Attach":
+        profile["osDisk"] = _use_attached_disk(cloud, machine, disk)
+    else:
+        reference = profile.get("imageReference")
+        if not reference:
+            raise missing_parameter("imageReference")
+        source = resolve_image(cloud, reference, machine.location)
+        machine_model.check_os_profile(properties.get("osProfile"), secrets, source)
+        check_security(properties, reference, source)
+        if source.exact_version:
+            profile["imageReference"] = {**reference, "exactVersion": source.exact_version}
+        profile["osDisk"] = machine_model.fill_os_disk(disk, name, source, premium=size.premium)
+        machine.hidden |= {"generation": source.generation, "os_state": "Specialized"}
+    if given := properties.get("osProfile"):
+        properties["osProfile"] = machine_model.fill_os_profile(given, name)
+        machine_model.check_computer_name(properties["osProfile"]["computerName"])
+    profile["dataDisks"] = fill_data_disks(cloud, machine, profile.get("dataDisks"), size)
+    properties["storageProfile"] = profile
+    _check_generation(size, machine.hidden["generation"])
+
+
+def fill_data_disks(
+    cloud: Cloud, machine: Resource, given: list[dict[str, Any]] | None, size: Size
+) -> list[dict[str, Any]]:
+    """Complete the data disks of a machine, having checked those that are to be attached."""
+    disks = machine_model.fill_data_disks(given, machine.id.name, premium=size.premium)
+    if len(disks) > size.max_data_disks:
+        raise ArmError(
+            409,
+            "OperationNotAllowed",
+            f"The maximum number of data disks allowed to be attached to a VM of this size is {size.max_data_disks}.",
+            target="dataDisks",
+        )
+    for disk in disks:
+        if disk.get("createOption") == "Attach":
+            if not disk_id(disk):
+                raise missing_parameter("dataDisk.managedDisk.id")
+            found = check_attachable(cloud, disk, machine.id)
+            disk["name"] = found.id.name
+            disk.setdefault("diskSizeGB", found.properties["diskSizeGB"])
+            disk["managedDisk"] = {"storageAccountType": found.body["sku"]["name"], "id": str(found.id)}
+        elif not disk.get("diskSizeGB") and not disk_id(disk):
+            raise missing_parameter("dataDisk.diskSizeGB")
+    return disks
+
+
+def _use_attached_disk(cloud: Cloud, machine: Resource, disk: dict[str, Any]) -> dict[str, Any]:
+    if not disk_id(disk):
+        raise missing_parameter("osDisk.managedDisk.id")
+    if not disk.get("osType"):
+        raise missing_parameter("osDisk.osType")
+    if machine.properties.get("osProfile"):
+        raise invalid_parameter("osProfile", "Parameter 'osProfile' is not allowed.")
+    found = check_attachable(cloud, disk, machine.id)
+    machine.hidden |= {"generation": found.properties.get("hyperVGeneration", "V1"), "os_state": "Specialized"}
+    return {
+        "caching": "ReadWrite",
+        "deleteOption": "Detach",
+        **disk,
+        "name": found.id.name,
+        "managedDisk": {"storageAccountType": found.body["sku"]["name"], "id": str(found.id)},
+        "diskSizeGB": found.properties["diskSizeGB"],
+    }
+
+
+def check_security(properties: dict[str, Any], reference: dict[str, Any], source: SourceImage) -> None:
+    """Refuse a security type that the image cannot have."""
+    wanted = (properties.get("securityProfile") or {}).get("securityType")
+    identifier = str(reference.get("id", "")).lower()
+    if wanted == "TrustedLaunch" and "/images/" in identifier and "/galleries/" not in identifier:
+        raise ArmError(
+            400,
+            "BadRequest",
+            "Managed Images are not supported for virtual machines with security type TrustedLaunch.",
+        )
+    if wanted == "TrustedLaunch" and source.generation != "V2":
+        raise ArmError(400, "BadRequest", "Use of TrustedLaunch setting is not supported for the provided image.")
+
+
+def _check_generation(size: Size, generation: str) -> None:
+    if generation not in size.generations:
+        raise wrong_generation(size.name, generation)
+
+
+def wrong_generation(size: str, generation: str) -> ArmError:
+    """Make the 400 for a size that cannot boot an image's generation."""
+    other = {"V1": "1", "V2": "2"}[generation]
+    return ArmError(
+        400,
+        "BadRequest",
+        f"The selected VM size '{size}' cannot boot Hypervisor Generation '{other}'. If this was a Create operation "
+        "please check that the Hypervisor Generation of the Image matches the Hypervisor Generation of the selected VM "
+        "Size. If this was an Update operation please select a Hypervisor Generation '"
+        f"{other}' VM Size. For more information, see https://aka.ms/azuregen2vm",
+    )
