@@ -1,0 +1,241 @@
+"""What a Packer template says of one build, made into a template: the end of the way for JSON and for HCL."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import ValidationError
+
+from verified_images.naming import clean_name
+from verified_images.templates.model import Template
+from verified_images.templates.nearest import did_you_mean
+from verified_images.templates.packer_azure_arm import REQUIRED, map_builder
+from verified_images.templates.packer_execute_command import FIELDS
+from verified_images.templates.packer_findings import Section
+from verified_images.templates.packer_functions import Functions
+from verified_images.templates.packer_go_syntax import GoTemplateError
+from verified_images.templates.packer_go_templates import GoRenderer, UnknownValueError
+from verified_images.templates.packer_post_processors import map_post_processor
+from verified_images.templates.packer_provisioners import Entry, map_provisioner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from pydantic import SecretStr
+
+    from verified_images.naming import Run
+    from verified_images.templates.model import PostProcessor, Provisioner, Variable
+    from verified_images.templates.packer_draft import Draft
+    from verified_images.templates.packer_files import Folders
+    from verified_images.templates.packer_findings import Findings
+    from verified_images.templates.packer_secrets import Secrets
+    from verified_images.templates.problems import KeyPath
+
+AZURE_ARM = "azure-arm"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A Packer template as it was read: its variables, and what is needed to make templates of its builds.
+
+    ``values`` are those that ``{{user}}`` gives; None stands for one that is wrong.
+    """
+
+    file: Path
+    name: str
+    folders: Folders
+    run: Run
+    findings: Findings
+    secrets: Secrets
+    declared: tuple[Variable, ...]
+    values: Mapping[str, SecretStr | str | None]
+
+
+class Build(NamedTuple):
+    """One azure-arm build; ``names`` are those by which provisioners speak of it, the full one first.
+
+    ``others`` are the names of all builds of the template, so that a misspelt one is seen.
+    """
+
+    names: tuple[str, ...]
+    others: tuple[str, ...]
+    options: Section
+    provisioners: tuple[Section, ...]
+    error_cleanup: Section | None
+    post_processors: tuple[Section, ...]
+
+
+def make_templates(source: Source, builds: tuple[Build, ...]) -> tuple[Template, ...]:
+    """Return one template for each build; those with mistakes are left out, which are noted."""
+    made = [(build, _make(source, build, alone=len(builds) == 1)) for build in builds]
+    return tuple(template for _, template in made if template is not None)
+
+
+def _make(source: Source, build: Build, *, alone: bool) -> Template | None:
+    renderer = _Rendering(source, {"BuildName": build.names[0]})
+    draft = map_builder(renderer.section(build.options), source.folders, source.findings)
+    user = draft.get("builder.username") or "packer"
+    renderer = _Rendering(source, _known(source, build, user))
+    provisioners = tuple(_provisioners(source, build, renderer))
+    cleanup = None
+    if build.error_cleanup is not None:
+        cleanup = next(_mapped(source, build, renderer, (build.error_cleanup,)), None)
+    post_processors = tuple(_post_processors(source, build, renderer))
+    name = source.name if alone else f"{source.name}-{clean_name(build.names[-1])}"
+    draft.set("name", name, build.options.path)
+    draft.set("file", source.file, build.options.path)
+    facts: dict[str, Any] = {
+        "provisioners": provisioners,
+        "error_cleanup_provisioner": cleanup,
+        "post_processors": post_processors,
+        "variables": source.declared,
+        "secrets": source.secrets.all,
+        "secret_values": {name: value for name, value in source.values.items() if _is_secret(value)},
+    }
+    return _check(source, draft, facts)
+
+
+def _is_secret(value: object) -> bool:
+    return value is not None and not isinstance(value, str)
+
+
+def _check(source: Source, draft: Draft, facts: Mapping[str, Any]) -> Template | None:
+    lines = {place: provisioner.line for place, provisioner in enumerate(facts["provisioners"])}
+    try:
+        return Template.model_validate({**draft.data, **facts}, context={"provisioner_lines": lines})
+    except ValidationError as error:
+        draft.note(error, source.findings, REQUIRED)
+        return None
+
+
+def _known(source: Source, build: Build, user: str) -> dict[str, str]:
+    """Return what is known of the build before it runs."""
+    return {
+        "BuildName": build.names[0],
+        "BuilderType": AZURE_ARM,
+        "User": user,
+        "ConnType": "ssh",
+        "Port": "22",
+        "PackerRunUUID": str(uuid.uuid5(uuid.NAMESPACE_OID, source.run.id)),
+    }
+
+
+def _provisioners(source: Source, build: Build, renderer: _Rendering) -> Iterator[Provisioner]:
+    for place, provisioner in enumerate(_mapped(source, build, renderer, build.provisioners), 1):
+        yield provisioner.placed(place, provisioner.line)
+
+
+def _mapped(source: Source, build: Build, renderer: _Rendering, sections: tuple[Section, ...]) -> Iterator[Provisioner]:
+    for section in sections:
+        kind = section.data.get("type")
+        if not isinstance(kind, str) or not kind:
+            source.findings.error(section.path, "the option 'type' is required")
+            continue
+        if not _is_meant(section, build, source.findings):
+            continue
+        data = {name: value for name, value in section.data.items() if name not in _ABOUT}
+        data |= _override(section, build, source.findings)
+        entry = Entry(kind, renderer.section(Section(data, section.path)))
+        provisioner = map_provisioner(entry, source.folders, source.findings)
+        if provisioner is not None:
+            yield provisioner.placed(1, source.findings.place(section.path).line)
+
+
+_ABOUT = ("type", "name", "only", "except", "override", "keep_input_artifact")
+
+
+def _post_processors(source: Source, build: Build, renderer: _Rendering) -> Iterator[PostProcessor]:
+    for section in build.post_processors:
+        kind = section.data.get("type")
+        if not isinstance(kind, str) or not kind:
+            source.findings.error(section.path, "the option 'type' is required")
+        elif _is_meant(section, build, source.findings):
+            data = {name: value for name, value in section.data.items() if name not in _ABOUT}
+            rendered = renderer.section(Section(data, section.path))
+            made = map_post_processor(kind, rendered, source.folders, source.findings)
+            if made is not None:
+                yield made
+
+
+def _is_meant(section: Section, build: Build, findings: Findings) -> bool:
+    """Tell whether ``only`` and ``except`` let a provisioner or post-processor be a part of the build."""
+    only = _names(section, "only", build, findings)
+    besides = _names(section, "except", build, findings)
+    if only and besides:
+        findings.error((*section.path, "except"), "one of 'only' and 'except' is possible, not both")
+    return (not only or bool(only & set(build.names))) and not besides & set(build.names)
+
+
+def _names(section: Section, key: str, build: Build, findings: Findings) -> set[str]:
+    given = section.data.get(key)
+    if given is None:
+        return set()
+    if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
+        findings.error((*section.path, key), "a list of the names of builds is needed")
+        return set()
+    for place, name in enumerate(given):
+        if name not in build.others:
+            hint = did_you_mean(name, build.others)
+            findings.error((*section.path, key, place), f"there is no build '{name}'{hint}")
+    return set(given)
+
+
+def _override(section: Section, build: Build, findings: Findings) -> dict[str, Any]:
+    """Return the options that a provisioner has in this build alone."""
+    override = section.data.get("override")
+    if override is None:
+        return {}
+    if not isinstance(override, dict) or not all(isinstance(options, dict) for options in override.values()):
+        findings.error((*section.path, "override"), "a mapping of the names of builds to options is needed")
+        return {}
+    for name in override:
+        if name not in build.others:
+            hint = did_you_mean(name, build.others)
+            findings.error((*section.path, "override", name), f"there is no build '{name}'{hint}")
+    return next((dict(override[name]) for name in build.names if name in override), {})
+
+
+class _Rendering:
+    """Renders the Go templates in the options of one build."""
+
+    def __init__(self, source: Source, known: Mapping[str, str]) -> None:
+        functions = Functions(source.run, source.folders.template.absolute(), source.folders.working, build=known)
+        self._findings = source.findings
+        self._known = known
+        self._renderer = GoRenderer(source.values, functions, source.secrets)
+
+    def section(self, section: Section) -> Section:
+        """Return the section with every text in it rendered; one that cannot be is spoilt."""
+        return Section(
+            {key: self._option(value, (*section.path, key)) for key, value in section.data.items()}, section.path
+        )
+
+    def _option(self, value: Any, path: KeyPath) -> Any:  # noqa: ANN401 - what templates hold
+        try:
+            return self._value(value, path, command=str(path[-1]).endswith("command"))
+        except UnknownValueError:
+            self._findings.spoil(path)
+            return None
+
+    def _value(self, value: Any, path: KeyPath, *, command: bool) -> Any:  # noqa: ANN401 - what templates hold
+        if isinstance(value, dict):
+            return {name: self._value(item, (*path, name), command=command) for name, item in value.items()}
+        if isinstance(value, list):
+            return [self._value(item, (*path, place), command=command) for place, item in enumerate(value)]
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._text(value, command=command)
+        except GoTemplateError as error:
+            self._findings.error(path, str(error))
+            raise UnknownValueError from error
+
+    def _text(self, text: str, *, command: bool) -> SecretStr | str:
+        fields = {**self._known, **FIELDS} if command else self._known
+        rendered = self._renderer.render(text, fields)
+        if command and rendered != text and isinstance(rendered, str):  # a variable may hold the command
+            return self._renderer.render(rendered, fields)
+        return rendered

@@ -1,0 +1,47 @@
+"""The files that a Packer template names.
+
+Packer looks for them in the folder that it is run from, and in HCL's functions in the template's own. Here the
+template's folder comes first, and the folder of the run second.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from verified_images.templates.files import mistake_about
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LARGEST_FILE = 1024 * 1024
+"""Larger files are not read into a template, in bytes."""
+
+
+class Folders(NamedTuple):
+    """Where files are looked for: the template's folder, and that which the run was started in."""
+
+    template: Path
+    working: Path
+
+
+def resolve(folders: Folders, name: str) -> str:
+    """Return a name as the template's folder knows it: the one given, unless the file is in the run's folder alone."""
+    try:
+        if not (folders.template / name).exists() and (folders.working / name).exists():
+            return f"{folders.working / name}" + ("/" if name.endswith("/") else "")
+    except (OSError, ValueError):  # a name that no file can have
+        pass
+    return name
+
+
+def read_named_file(folders: Folders, name: str) -> bytes | str:
+    """Return what is in a file, or the sentence that says why it cannot be read."""
+    name = resolve(folders, name)
+    if (mistake := mistake_about(folders.template, name)) is not None:
+        return mistake
+    try:
+        with (folders.template / name).open("rb") as stream:
+            content = stream.read(LARGEST_FILE + 1)
+    except OSError as error:
+        return f"'{name}' cannot be read: {error.strerror}"
+    return content if len(content) <= LARGEST_FILE else f"'{name}' is larger than {LARGEST_FILE // 1024} KiB"
