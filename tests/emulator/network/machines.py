@@ -54,6 +54,7 @@ class Service:
 
         class Server(socketserver.ThreadingTCPServer):
             daemon_threads = True
+            request_queue_size = 128
             block_on_close = False
 
         self._server = Server(("127.0.0.1", 0), Handler)
