@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +17,7 @@ from verified_images.emulator.fake.hypervisor import FakeHypervisor
 from verified_images.emulator.hypervisor import HypervisorError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.emulator.fake.conftest import Boot, LogIn
-    from verified_images.emulator.hypervisor import GuestSpec
 
 
 def test_instances_come_from_an_image_of_a_deprovisioned_machine(
@@ -98,6 +95,20 @@ def test_a_guest_that_runs_is_not_started_twice(hypervisor: FakeHypervisor, boot
         hypervisor.start(spec)
 
 
+def test_many_guests_start_at_the_same_time(
+    hypervisor: FakeHypervisor, marketplace: Path, spec: Callable[..., GuestSpec]
+) -> None:
+    specs = [spec(f"vm{number}") for number in range(6)]
+    for wanted in specs:
+        hypervisor.create_disk(wanted.disks[0], base=marketplace, size_bytes=None)
+    with ThreadPoolExecutor(len(specs)) as pool:
+        list(pool.map(hypervisor.start, specs))
+        list(pool.map(lambda wanted: hypervisor.wait_until_provisioned(wanted.name, 60), specs))
+        names = pool.map(lambda wanted: hypervisor.run_command(wanted.name, "hostname", 60).stdout, specs)
+        assert list(names) == [f"vm{number}-host\n" for number in range(6)]
+        list(pool.map(lambda wanted: hypervisor.stop(wanted.name, graceful=True), specs))
+
+
 def test_what_is_not_running_is_named(hypervisor: FakeHypervisor) -> None:
     hypervisor.stop("nobody", graceful=True)
     hypervisor.forget("nobody")
@@ -128,35 +139,27 @@ def test_the_agent_runs_a_script_as_root(hypervisor: FakeHypervisor, boot: Boot)
 
 
 def test_close_leaves_no_thread_process_or_descriptor(
-    state: Path, cache: Path, spec: Callable[..., GuestSpec], key: object
+    hypervisor: FakeHypervisor, boot: Boot, log_in: LogIn, state: Path
 ) -> None:
-    FakeHypervisor(state / "warm", cache).close()
-    threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd"))
-    hypervisor = FakeHypervisor(state, cache)
-    wanted = spec()
-    hypervisor.create_disk(
-        wanted.disks[0], base=hypervisor.marketplace_disk("Debian:debian-12:12", "V1"), size_bytes=None
-    )
-    hypervisor.start(wanted)
-    hypervisor.wait_until_provisioned("vm", 20)
-    import paramiko  # noqa: PLC0415 - one client, left open on purpose
-
-    client = paramiko.SSHClient()
-    client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
-    host, port = hypervisor.forward("vm", 22)
-    assert isinstance(key, paramiko.PKey)
-    client.connect(host, port, "azureuser", pkey=key, look_for_keys=False, allow_agent=False)
-    client.exec_command("sleep 300")
+    threads, descriptors = threading.active_count(), _open_descriptors()
+    boot()
+    login = log_in()
+    login.session().exec_command("sleep 300")
+    hypervisor.forward("vm", 80)
     hypervisor.close()
-    client.close()
+    login.client.close()
+    # The threads that fed a command end a moment after it.
     deadline = time.monotonic() + 10
-    while time.monotonic() < deadline and (
-        threading.active_count() > threads or len(os.listdir("/proc/self/fd")) > descriptors
-    ):
+    while time.monotonic() < deadline and (threading.active_count() > threads or _open_descriptors() > descriptors):
         time.sleep(0.01)
     assert threading.active_count() <= threads, threading.enumerate()
-    assert len(os.listdir("/proc/self/fd")) <= descriptors
+    # The lock of the state folder was open before.
+    assert _open_descriptors() == descriptors - 1
     assert str(state) not in _command_lines()
+
+
+def _open_descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 _OWNER = """
@@ -182,7 +185,6 @@ def test_a_guest_does_not_outlive_an_owner_that_is_killed(state: Path, cache: Pa
         [sys.executable, "-c", _OWNER, str(state), str(cache)],
         stdout=subprocess.PIPE,
         cwd=Path(__file__).parents[3],
-        env={**os.environ, "PYTHONPATH": "."},
     ) as owner:
         assert owner.stdout is not None
         assert owner.stdout.readline() == b"up\n"

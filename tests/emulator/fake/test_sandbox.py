@@ -86,7 +86,7 @@ def test_a_machine_without_user_namespaces_is_told_so(
     refusing.chmod(0o755)
     find_program = programs.find_program
     monkeypatch.setattr(sandbox, "find_program", lambda name: refusing if name == "unshare" else find_program(name))
-    with pytest.raises(HypervisorError, match="Operation not permitted; guests .* need user namespaces"):
+    with pytest.raises(HypervisorError, match=r"Operation not permitted; guests .* need user namespaces"):
         boot()
     assert not hypervisor.is_running("vm")
 

@@ -1,8 +1,8 @@
 """The first process of new namespaces: mounts a guest's root, gives the machine's away, and becomes the guest's init.
 
-Run as a script by `verified_images.emulator.fake.sandbox`, with the overlay's options, the mount point and the guest's
-address. No program is started before the machine is out of sight, as a guest may have replaced any of its own. Says
-``up`` and the process' number outside of the namespaces when all is done.
+Run as a script by `verified_images.emulator.fake.sandbox`, with the overlay's options and work folder, the mount point
+and the guest's address. No program is started before the machine is out of sight, as a guest may have replaced any of
+its own. Says ``up`` and the process' number outside of the namespaces when all is done.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
+import shutil
 import socket
 import struct
 import sys
@@ -36,7 +37,7 @@ _INIT = "/usr/sbin/init"
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def enter_root(options: str, root: Path, address: str) -> None:
+def enter_root(options: str, work: Path, root: Path, address: str) -> None:
     """Do all of it; returns only if there is no init.
 
     Raises:
@@ -44,6 +45,9 @@ def enter_root(options: str, root: Path, address: str) -> None:
     """
     # Still the machine's /proc, which knows this process by its outer number.
     number = Path("/proc/self").readlink()
+    # Else a volatile overlay is not mounted a second time.
+    shutil.rmtree(work)
+    work.mkdir()
     _mount("overlay", root, kind="overlay", data=options)
     _mount("proc", root / "proc", kind="proc", flags=_NOSUID | _NODEV | _NOEXEC)
     _mount("tmpfs", root / "run", kind="tmpfs", flags=_NOSUID | _NODEV, data="mode=755")
@@ -108,7 +112,7 @@ def _check(result: int, what: str) -> None:
 
 if __name__ == "__main__":
     try:
-        enter_root(sys.argv[1], Path(sys.argv[2]), sys.argv[3])
+        enter_root(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4])
     except OSError as error:
         sys.exit(error.strerror)
     sys.exit("the disk has no init: nothing can be booted")

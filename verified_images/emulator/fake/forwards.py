@@ -48,6 +48,8 @@ class Forward:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
+            # An SSH answer is several small packets: held back for acknowledgements, it would take 40 ms a packet.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             worker = threading.Thread(target=self._work, args=[connection], name=self._thread.name, daemon=True)
             with self._lock:
                 self._workers.add(worker)

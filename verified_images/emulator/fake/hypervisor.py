@@ -64,6 +64,7 @@ class FakeHypervisor:
         self._sweep()
         self._disks = DiskStore(state.absolute() / "layers")
         self._lock = threading.RLock()
+        self._starting: dict[str, GuestSpec] = {}
         self._entries: dict[str, _Entry] = {}
 
     def start(self, spec: GuestSpec) -> None:
@@ -72,13 +73,20 @@ class FakeHypervisor:
         if fault.cannot_start:
             raise HypervisorError(fault.cannot_start)
         with self._lock:
-            if self.is_running(spec.name):
+            if self.is_running(spec.name) or spec.name in self._starting:
                 raise HypervisorError(f"the guest {spec.name} runs already")
-            self._check_free(spec)
-            old = self._entries.get(spec.name)
-            guest = Guest(spec, self._disks.root_file_system(spec.disks[0]), self._files(spec.name), fault)
+            for disk in spec.disks:
+                self._check_unused(disk)
+            self._starting[spec.name] = spec
+        try:
+            root = self._disks.root_file_system(spec.disks[0])
+            guest = Guest(spec, root, self._files(spec.name), fault)
             guest.power_on()
-            self._entries[spec.name] = _Entry(guest, old.forwards if old else {})
+            with self._lock:
+                old = self._entries.get(spec.name)
+                self._entries[spec.name] = _Entry(guest, old.forwards if old else {})
+        finally:
+            del self._starting[spec.name]
 
     def stop(self, name: str, *, graceful: bool) -> None:  # noqa: ARG002 - its disks are never left half written
         """Stop the guest."""
@@ -201,14 +209,11 @@ class FakeHypervisor:
             raise HypervisorError(f"the guest {name} is not running")
         return entry.guest
 
-    def _check_free(self, spec: GuestSpec) -> None:
-        for disk in spec.disks:
-            self._check_unused(disk)
-
     def _check_unused(self, disk: Path) -> None:
-        for name, entry in self._entries.items():
-            if entry.guest.is_running and disk in entry.guest.spec.disks:
-                raise HypervisorError(f"the disk {disk.name} is in use by the guest {name}")
+        running = [entry.guest.spec for entry in self._entries.values() if entry.guest.is_running]
+        for spec in (*running, *self._starting.values()):
+            if disk in spec.disks:
+                raise HypervisorError(f"the disk {disk.name} is in use by the guest {spec.name}")
 
     def _sweep(self) -> None:
         for folder in self._folder.iterdir():

@@ -11,6 +11,7 @@ from verified_images.emulator.fake.programs import find_program, list_applets, s
 _ROOTFS = Path(__file__).with_name("rootfs")
 _MERGED = ("bin", "sbin", "lib", "lib64")  # links into usr, as on Debian since 12
 _FOLDERS = {
+    **dict.fromkeys((f"etc/rc{level}.d" for level in "0123456S"), 0o755),
     "boot": 0o755, "dev": 0o755, "etc/skel": 0o755, "etc/sudoers.d": 0o750, "etc/systemd/system": 0o755,
     "home": 0o755, "mnt": 0o755, "opt": 0o755, "proc": 0o555, "root": 0o700, "run": 0o755, "srv": 0o755,
     "sys": 0o555, "tmp": 0o1777, "usr/lib64": 0o755, "usr/local/bin": 0o755, "usr/local/sbin": 0o755,

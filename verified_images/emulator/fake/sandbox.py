@@ -52,9 +52,13 @@ class RootFileSystem:
 
     @property
     def options(self) -> str:
-        """What overlayfs is mounted with; ``userxattr`` is what allows it without privilege."""
+        """What overlayfs is mounted with.
+
+        ``userxattr`` is what allows it without privilege. ``volatile`` keeps it from writing out the machine's whole
+        file system whenever a guest stops: what is lost when the machine's power fails is no loss here.
+        """
         lower = ":".join(_escaped(path) for path in self.lower)
-        return f"lowerdir={lower},upperdir={_escaped(self.upper)},workdir={_escaped(self.work)},userxattr"
+        return f"lowerdir={lower},upperdir={_escaped(self.upper)},workdir={_escaped(self.work)},userxattr,volatile"
 
 
 def _escaped(path: str) -> str:
@@ -91,7 +95,7 @@ class Sandbox:
             [
                 find_program("unshare"), "--user", "--map-root-user", "--mount", "--pid", "--net", "--uts", "--ipc",
                 "--time", f"--boottime=-{uptime}", "--kill-child", "--fork", "--",
-                sys.executable, "-I", "-S", _ENTER_ROOT, root.options, mount_point, address,
+                sys.executable, "-I", "-S", _ENTER_ROOT, root.options, root.work, mount_point, address,
             ],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             bufsize=0, env={}, cwd=root.folder, start_new_session=True, umask=0o022,
