@@ -73,9 +73,9 @@ class Progress:
 
 
 class TerminalLive:
-    """Shows progress in pytest's terminal: steps with -v or -s, commands' output as well with -s or -vv.
+    """Shows progress in pytest's terminal, with -v or -s: steps, and the output of commands.
 
-    Where nobody watches (no terminal), only one step every few seconds.
+    Where nobody watches (no terminal), steps come every few seconds at most.
     """
 
     def __init__(self, config: pytest.Config, clock: Callable[[], float] = time.monotonic) -> None:
@@ -87,8 +87,7 @@ class TerminalLive:
         uncaptured = config.getoption("capture") == "no"
         verbosity = config.get_verbosity()
         self._watched = self._reporter is not None and bool(self._reporter.isatty)
-        self._shows_steps = uncaptured or verbosity > 0
-        self._shows_text = self._watched and (uncaptured or verbosity > 1)
+        self._shows_steps = self._shows_text = uncaptured or verbosity > 0
 
     def step(self, source: str, message: str) -> None:
         """Show a step, unless nobody watches and one was shown a moment ago."""
