@@ -45,6 +45,8 @@ rm -f "/var/lib/systemd/linger/$user" "/etc/sudoers.d/$user"
 case $home in
     /home/?*) rm -rf "$home" ;;
 esac
+# The files as they were before their last change, with the user in them.
+rm -f /etc/passwd- /etc/shadow- /etc/group- /etc/gshadow- /etc/subuid- /etc/subgid-
 
 say 'sudoers: remove what provisioning added'
 rm -f /etc/sudoers.d/90-cloud-init-users /etc/sudoers.d/waagent
