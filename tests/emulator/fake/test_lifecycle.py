@@ -17,7 +17,10 @@ from verified_images.emulator.fake.hypervisor import FakeHypervisor
 from verified_images.emulator.hypervisor import HypervisorError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.emulator.fake.conftest import Boot, LogIn
+    from verified_images.emulator.hypervisor import GuestSpec
 
 
 def test_instances_come_from_an_image_of_a_deprovisioned_machine(

@@ -9,6 +9,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from verified_images.emulator.fake.console import Console
 from verified_images.emulator.fake.faults import GuestFault
 from verified_images.emulator.fake.provisioning import provisioning_archive
 from verified_images.emulator.fake.sandbox import Sandbox
@@ -65,6 +66,7 @@ class _Boot:
     """One run of the guest, from power-on to its end."""
 
     sandbox: Sandbox
+    console: Console
     ssh_answers: bool = False
     stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -119,7 +121,7 @@ class Guest:
                 self._files.serial_log.chmod(0o600)
             sandbox = Sandbox.start(self._root, self._files.mount_point, self.spec.network.address)
             record_process(self._files.record, sandbox.pid)
-            self._boot = boot = _Boot(sandbox)
+            self._boot = boot = _Boot(sandbox, Console(sandbox.console, self._files.serial_log))
             self._phase = "booting"
             self._threads = [thread for thread in self._threads if thread.is_alive()]
             for work in (self._follow_console, self._run_boot):
@@ -151,6 +153,12 @@ class Guest:
                 raise HypervisorError(f"the guest {name} was not provisioned within {timeout:.0f} s")
             if self._phase == "off":
                 raise HypervisorError(f"the guest {name} ended before it was provisioned")
+
+    def read_serial_log(self) -> bytes:
+        """Give what the guest has written to its console up to now."""
+        if boot := self._boot:
+            boot.console.catch_up()
+        return self._files.serial_log.read_bytes()
 
     def run_script(self, script: str, timeout: float) -> CommandOutcome:
         """Run a shell script as root.
@@ -205,9 +213,7 @@ class Guest:
                 self._changed.notify_all()
 
     def _follow_console(self, boot: _Boot) -> None:
-        with self._files.serial_log.open("ab", buffering=0) as log:
-            while chunk := boot.sandbox.console.read(65536):
-                log.write(chunk)
+        boot.console.follow()
         code = boot.sandbox.wait()
         self._files.record.unlink(missing_ok=True)
         boot.ssh_answers = False

@@ -128,10 +128,10 @@ class FakeHypervisor:
 
     def read_serial_log(self, name: str) -> bytes:
         """Give what the guest has written to its serial console since its last start."""
-        try:
-            return self._files(name).serial_log.read_bytes()
-        except FileNotFoundError:
-            return b""
+        if entry := self._entries.get(name):
+            return entry.guest.read_serial_log()
+        log = self._files(name).serial_log
+        return log.read_bytes() if log.exists() else b""
 
     def forward(self, name: str, port: int) -> tuple[str, int]:
         """Give a host address that leads to the guest's TCP ``port``.
