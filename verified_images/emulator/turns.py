@@ -24,6 +24,11 @@ class Turns:
             self.queues.setdefault(key, deque()).append(turn)
         return turn
 
+    def is_busy(self, key: str) -> bool:
+        """Tell whether something is being done on a resource."""
+        with self.changed:
+            return key in self.queues
+
 
 class Turn:
     """A place in a resource's queue. Entering it waits until those before it are done; it is not re-entrant."""

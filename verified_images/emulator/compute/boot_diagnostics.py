@@ -8,7 +8,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING
 
-from verified_images.emulator.arm_errors import ArmError
+from verified_images.emulator.arm_errors import ArmError, invalid_parameter
 from verified_images.emulator.routing import Route
 from verified_images.emulator.wire import Answer, Request
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _KEY = secrets.token_bytes(32)
 _DEFAULT_MINUTES = 120
+_MOST_MINUTES = 1440
 
 
 def routes(item: str, find: Callable[[Cloud, ResourceId], Resource]) -> Iterator[Route]:
@@ -43,7 +44,7 @@ def _retrieving(find: Callable[[Cloud, ResourceId], Resource]) -> Handler:
                 "OperationNotAllowed",
                 f"Boot diagnostics data is not available for VM '{machine.id.name}': boot diagnostics is not enabled.",
             )
-        minutes = int(request.query.get("sasuriexpirationtimeinminutes", _DEFAULT_MINUTES))
+        minutes = _minutes(request.query.get("sasuriexpirationtimeinminutes", str(_DEFAULT_MINUTES)))
         guest, expiry = machine.hidden["guest"], str(int(time.time()) + minutes * 60)
         base = f"{request.base_url}/bootdiagnostics/{guest}/{machine.id.name}"
         query = f"se={expiry}&sp=r&sig={_sign(guest, expiry)}"
@@ -56,6 +57,16 @@ def _retrieving(find: Callable[[Cloud, ResourceId], Resource]) -> Handler:
         )
 
     return retrieve
+
+
+def _minutes(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST_MINUTES:
+        raise invalid_parameter(
+            "sasUriExpirationTimeInMinutes",
+            f"The value '{text}' of parameter 'sasUriExpirationTimeInMinutes' is out of range. The value must be "
+            f"between '1' and '{_MOST_MINUTES}', inclusive.",
+        )
+    return int(text)
 
 
 def _is_enabled(machine: Resource) -> bool:

@@ -43,7 +43,7 @@ class GalleryImageVersions(Kind):
             _check_source_unchanged(existing, given.get("storageProfile") or {})
         else:
             properties["storageProfile"] = dict(given.get("storageProfile") or {})
-            hidden = {"source": self._check_source(cloud, request.id, properties["storageProfile"], body["location"])}
+            hidden = self._check_source(cloud, request.id, properties["storageProfile"], body["location"])
         properties["safetyProfile"] = {
             "reportedForPolicyViolation": False,
             "allowDeletionOfReplicatedLocations": False,
@@ -51,7 +51,9 @@ class GalleryImageVersions(Kind):
         }
         return Resource(request.id, {**body, "properties": properties}, hidden)
 
-    def _check_source(self, cloud: Cloud, version: ResourceId, storage: dict[str, Any], location: str) -> str:
+    def _check_source(
+        self, cloud: Cloud, version: ResourceId, storage: dict[str, Any], location: str
+    ) -> dict[str, Any]:
         identifier = source_id(storage)
         source = cloud.store.find(identifier)
         if source is None:
@@ -67,7 +69,7 @@ class GalleryImageVersions(Kind):
                 f"made in '{location}'.",
             )
         _check_agreement(source, definition, identifier)
-        return identifier
+        return {"source": identifier, "generation": definition.properties["hyperVGeneration"]}
 
     def realize(self, cloud: Cloud, resource: Resource) -> None:
         """Freeze the source, or share the file that it stands on; then replicate."""

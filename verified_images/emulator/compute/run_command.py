@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.arm_errors import ArmError, invalid_parameter, missing_parameter
 from verified_images.emulator.compute.guests import power_of
-from verified_images.emulator.operations import COMPUTE
+from verified_images.emulator.operations import COMPUTE, Work
 from verified_images.emulator.routing import Route
 from verified_images.emulator.wire import Answer, Request
 
@@ -32,16 +32,28 @@ def _running(find: Callable[[Cloud, ResourceId], Resource]) -> Handler:
     def run(cloud: Cloud, request: Request) -> Answer:
         machine = find(cloud, request.id)
         script = _script(request.json())
-        if power_of(cloud, machine) != "running":
-            raise ArmError(409, "OperationNotAllowed", "The operation requires the VM to be running (or set to run).")
-        started = cloud.operations.start(
-            request,
-            f"{machine.id.type}/runCommand/action",
-            machine.location,
-            lambda: _run(cloud, machine.hidden["guest"], script),
-            track=COMPUTE,
-            slow=True,
-        )
+        # A script may run for long and must not hold up what is done on its machine, so its turns are its own.
+        slot = machine.id.child("runCommand", "script")
+        with cloud.store.lock:
+            if power_of(cloud, machine) != "running":
+                raise ArmError(
+                    409, "OperationNotAllowed", "The operation requires the VM to be running (or set to run)."
+                )
+            if cloud.operations.turns.is_busy(slot.key):
+                raise ArmError(
+                    409,
+                    "Conflict",
+                    "Run command extension execution is in progress. Please wait for completion before invoking a run "
+                    "command.",
+                )
+            started = cloud.operations.start(
+                request,
+                f"{machine.id.type}/runCommand/action",
+                machine.location,
+                Work(lambda: _run(cloud, machine, script), on=slot),
+                track=COMPUTE,
+                slow=True,
+            )
         return Answer(202, None, started.status_header | started.location_header)
 
     return run
@@ -63,8 +75,15 @@ def _script(body: dict[str, Any]) -> str:
     return "\n".join([*(f"export {text}" for text in assignments), f"set -- {' '.join(values)}", *lines])
 
 
-def _run(cloud: Cloud, guest: str, script: str) -> dict[str, Any]:
-    outcome = cloud.hypervisor.run_command(guest, script, _SECONDS)
+def _run(cloud: Cloud, machine: Resource, script: str) -> dict[str, Any]:
+    outcome = cloud.hypervisor.run_command(machine.hidden["guest"], script, _SECONDS)
+    now = cloud.store.find(machine.id)
+    if now is None or power_of(cloud, now) != "running":
+        raise ArmError(
+            409,
+            "OperationNotAllowed",
+            f"The script was ended: VM '{machine.id.name}' does not run any more.",
+        )
     succeeded = outcome.exit_code == 0
     message = (
         f"Enable {'succeeded' if succeeded else 'failed'}: \n[stdout]\n{outcome.stdout[-_MOST_OUTPUT:]}\n"

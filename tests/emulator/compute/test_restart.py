@@ -1,0 +1,70 @@
+"""What a local Azure finds when it is started again on the folder of an earlier one."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+from tests.emulator.clients import Clients
+from tests.emulator.compute.estate import Estate, Faults, power_state
+from verified_images.emulator import LocalCloud, Options
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_machine_that_ran_is_stopped_and_starts_again(tmp_path: Path, image_cache: Path) -> None:
+    options = Options(hypervisor="fake", cache=image_cache)
+    with LocalCloud(tmp_path, options) as cloud:
+        estate = Estate(Clients(cloud), Faults())
+        estate.open()
+        estate.make_machine()
+        estate.make_scale_set(1)
+        estate.run("echo kept > /root/note")
+        estate.azure.close()
+    with LocalCloud(tmp_path, options) as cloud:
+        estate = Estate(Clients(cloud), Faults())
+        machines = estate.compute.virtual_machines
+        assert power_state(machines.instance_view("g", "vm")) == "PowerState/stopped"
+        view = estate.compute.virtual_machine_scale_set_vms.get_instance_view("g", "ss", "0")
+        assert power_state(view) == "PowerState/stopped"
+        assert machines.get("g", "vm").provisioning_state == "Succeeded"
+        machines.begin_start("g", "vm").result()
+        assert "[stdout]\nkept\n" in estate.run("cat /root/note")
+        estate.close()
+        assert estate.files("disks") == []
+        estate.azure.close()
+
+
+def test_what_was_interrupted_is_failed_and_can_be_deleted(tmp_path: Path, image_cache: Path) -> None:
+    options = Options(hypervisor="fake", cache=image_cache)
+    with LocalCloud(tmp_path, options) as cloud:
+        estate = Estate(Clients(cloud), Faults())
+        estate.open()
+        answer = estate.call("PUT", "virtualMachines/vm", estate.machine_body(estate.make_nic()))
+        url = answer.headers["Azure-AsyncOperation"]
+        estate.compute.virtual_machines.begin_create_or_update(
+            "g", "vm", estate.machine_body(estate.make_nic())
+        ).result()
+        estate.hypervisor.create_disk(tmp_path / "disks" / "stray.disk", base=None, size_bytes=1)
+        estate.azure.close()
+    _pretend_that_it_still_ran(tmp_path / "arm.sqlite")
+    (tmp_path / "disks" / ".other.unfinished").touch()
+    with LocalCloud(tmp_path, options) as cloud:
+        estate = Estate(Clients(cloud), Faults())
+        assert len(estate.files("disks")) == 1
+        assert estate.compute.virtual_machines.get("g", "vm").provisioning_state == "Failed"
+        status = estate.call("GET", url.replace(url.split("/subscriptions")[0], cloud.endpoint)).json()
+        assert status["status"] == "Failed"
+        estate.close()
+        assert estate.files("disks") == []
+        estate.azure.close()
+
+
+def _pretend_that_it_still_ran(database: Path) -> None:
+    with sqlite3.connect(database) as connection:
+        connection.execute(
+            "UPDATE operations SET document = json_set(document, '$.status', 'InProgress')"
+            " WHERE document LIKE '%virtualMachines/write%'"
+        )
+    connection.close()
