@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from pytest_plugin.collection import Collection
 from pytest_plugin.fixtures import register_fixtures
 from pytest_plugin.inventory import Inventory
@@ -18,24 +16,21 @@ from pytest_plugin.summary import SummaryWriter
 if TYPE_CHECKING:
     from pathlib import Path
 
-collection_key = pytest.StashKey[Collection]()
-
+    import pytest
 
 def add_spec(file: Path, node: pytest.Directory) -> None:
     """Make the folder of a template a spec."""
     config = node.config
-    if collection_key not in config.stash:
+    if session_key not in config.stash:
         _activate(config)
     spec = Spec(file, node, config.stash[settings_key])
     node.stash[spec_key] = spec
-    config.stash[collection_key].add(spec)
     register_fixtures(node)
 
 
 def _activate(config: pytest.Config) -> None:
     settings = config.stash[settings_key]
-    collection = config.stash[collection_key] = Collection(settings)
     inventory = Inventory(config)
     session = config.stash[session_key] = SpecSession(config, settings, inventory)
-    for plugin in (collection, inventory, session, Reporter(session), SummaryWriter(session.summaries)):
+    for plugin in (Collection(settings), inventory, session, Reporter(session), SummaryWriter(session.summaries)):
         config.pluginmanager.register(plugin)

@@ -26,12 +26,9 @@ class Collection:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        # Those that the arguments lead into: pytest makes nodes of the folders beside them as well.
         self._specs: list[Spec] = []
         self._reported: set[str] = set()
-
-    def add(self, spec: Spec) -> None:
-        """Take note of a spec."""
-        self._specs.append(spec)
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
         """Collect a spec's template."""
@@ -46,6 +43,8 @@ class Collection:
         self, collector: pytest.Collector
     ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
         """Import a spec's modules by their path: every spec has a test_machine.py, and folders are no packages."""
+        if isinstance(collector, pytest.Directory) and spec_key in collector.stash:
+            self._specs.append(collector.stash[spec_key])
         option = collector.config.option
         if option.importmode != "prepend" or not isinstance(collector, pytest.Module) or not spec_of(collector):
             return (yield)

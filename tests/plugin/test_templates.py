@@ -39,6 +39,13 @@ class TestBrokenTemplate:
         assert "ubuntu: publish from ss" in specs.cloud.log
         assert not any(line.startswith("debian") for line in specs.cloud.log)
 
+    def test_is_no_concern_of_a_run_of_another_spec(self, specs: Specs) -> None:
+        specs.add("debian", template=WITH_TYPO)
+        specs.add("ubuntu")
+        result = specs.run("specs/ubuntu")
+        assert result.ret == pytest.ExitCode.OK
+        result.stdout.no_fnmatch_line("*debian*")
+
     def test_may_be_empty(self, specs: Specs) -> None:
         specs.add(template="")
         result = specs.run("specs")
