@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+
 def add_spec(file: Path, node: pytest.Directory) -> None:
     """Make the folder of a template a spec."""
     config = node.config

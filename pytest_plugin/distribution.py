@@ -6,7 +6,9 @@ gets the local cloud's endpoint, and sends what became of its specs.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import queue
 from contextlib import ExitStack
 from fnmatch import fnmatch
 from pathlib import Path
@@ -15,20 +17,26 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from xdist.scheduler import LoadFileScheduling, LoadGroupScheduling, LoadScopeScheduling
 
+from pytest_plugin.interrupts import TermAsInterrupt
 from pytest_plugin.local_azure import WORKER_INPUT, Endpoint, start
 from pytest_plugin.options import settings_key
 from pytest_plugin.session import WORKER_OUTPUT
 from pytest_plugin.specs import find_template_file
 from pytest_plugin.summary import Summary, SummaryWriter, fail_session
+from verified_images.waiting import Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
+    from xdist.dsession import DSession
     from xdist.remote import Producer
     from xdist.workermanage import WorkerController
 
 CLEANUP_SECONDS = 30 * 60.0
-"""How long a worker may clean up after Ctrl-C before it is killed; pytest-xdist's own limit is 10 s."""
+"""How long workers may clean up after Ctrl-C; pytest-xdist itself kills them after some seconds."""
+
+LAST_WORDS_SECONDS = 10.0
+"""How long workers may take to say what they leave after a second Ctrl-C."""
 
 SCHEDULINGS = {"loadscope": LoadScopeScheduling, "loadfile": LoadFileScheduling}
 
@@ -54,6 +62,8 @@ class Distribution:
         self._undo = ExitStack()
         self._endpoint: Endpoint | None = None
         self._summaries: list[Summary] = []
+        self._working: set[WorkerController] = set()
+        self._term = TermAsInterrupt()
         config.pluginmanager.register(SummaryWriter(lambda: self._summaries))
 
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Producer) -> LoadScopeScheduling:
@@ -62,6 +72,7 @@ class Distribution:
 
     def pytest_configure_node(self, node: WorkerController) -> None:
         """Tell a worker of the local cloud, which is started for the first one."""
+        self._working.add(node)
         settings = self._config.stash[settings_key]
         if settings.cloud == "local":
             if self._endpoint is None:
@@ -72,19 +83,53 @@ class Distribution:
         """Take what became of a worker's specs; a worker that died sends nothing."""
         output: dict[str, Any] = getattr(node, "workeroutput", {})
         self._summaries += [Summary(**summary) for summary in output.get(WORKER_OUTPUT, ())]
+        self._working.discard(node)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_keyboard_interrupt(self) -> None:
-        """Give workers the time to clean up."""
-        session = self._config.pluginmanager.get_plugin("dsession")
-        if session is not None and hasattr(session, "nodemanager"):
-            session.nodemanager.EXIT_TIMEOUT = CLEANUP_SECONDS
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        """Let SIGTERM end the session as Ctrl-C does."""
+        self._term.install()
+        return (yield)
 
-    # Last, since pytest-xdist waits for its workers first.
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Close the local cloud, and let the exit code tell of what is left."""
-        self._undo.close()
+    # Outermost, since pytest-xdist ends its workers here, and those use the local cloud to their end.
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Wait for workers that clean up, close the local cloud, let the exit code tell of what is left."""
+        try:
+            self._wait_for_workers()
+            return (yield)
+        finally:
+            self._undo.close()
+            self._term.restore()
+            self._judge(session)
+
+    def _wait_for_workers(self) -> None:
+        """After Ctrl-C, give the workers time: pytest-xdist would kill them after some seconds."""
+        session: DSession | None = self._config.pluginmanager.get_plugin("dsession")
+        if session is None or not self._working:
+            return
+        self._tell(f"waiting for {len(self._working)} workers to clean up; Ctrl-C leaves what is there")
+        for node in self._working:
+            node.shutdown()
+        patience = Deadline("the clean-up of the workers", CLEANUP_SECONDS)
+        while self._working and patience.remaining:
+            try:
+                self._take_event(session)
+            except KeyboardInterrupt:  # the workers were interrupted too, and say at once what they leave
+                patience = Deadline("the last words of the workers", min(patience.remaining, LAST_WORDS_SECONDS))
+
+    def _take_event(self, session: DSession) -> None:
+        with contextlib.suppress(queue.Empty):
+            name, facts = session.queue.get(timeout=1.0)
+            if name in {"workerfinished", "errordown"}:
+                self.pytest_testnodedown(facts["node"])
+
+    def _tell(self, line: str) -> None:
+        reporter: pytest.TerminalReporter | None = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.write_line(f"\n{line}")
+
+    def _judge(self, session: pytest.Session) -> None:
         if any(summary.left or summary.trouble for summary in self._summaries):
             fail_session(session)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_plugin.cloud import cloud_key, open_cloud
 from pytest_plugin.gate import Gate, Outcomes
+from pytest_plugin.interrupts import TermAsInterrupt
 from pytest_plugin.progress import Progress, TerminalLive
 from pytest_plugin.run import SpecRun
 from pytest_plugin.specs import spec_of
@@ -18,7 +17,6 @@ from pytest_plugin.templates import explain
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
-    from types import FrameType
 
     from pytest_plugin.inventory import Inventory
     from pytest_plugin.options import Settings
@@ -40,7 +38,7 @@ class SpecSession:
         self.runs: dict[Spec, SpecRun] = {}
         self._inventory = inventory
         self._live = TerminalLive(config)
-        self._previous_handler: object = None
+        self._term = TermAsInterrupt()
 
     def run_of(self, node: pytest.Item | pytest.Collector) -> SpecRun | None:
         """Give the build of the spec that a node belongs to; None for one outside specs."""
@@ -88,9 +86,9 @@ class SpecSession:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
-        """Let SIGTERM, which CI systems send first, end the session as Ctrl-C does: with its clean-up."""
-        if not session.config.getoption("collectonly") and threading.current_thread() is threading.main_thread():
-            self._previous_handler = signal.signal(signal.SIGTERM, _interrupt)
+        """Let SIGTERM end the session as Ctrl-C does."""
+        if not session.config.getoption("collectonly"):
+            self._term.install()
         return (yield)
 
     # Last, so that fixtures which use a machine are torn down before the machine is.
@@ -103,8 +101,7 @@ class SpecSession:
             self._live.finish()
             if cloud_key in self.config.stash:
                 self.config.stash[cloud_key].close()
-            if self._previous_handler is not None:
-                signal.signal(signal.SIGTERM, self._previous_handler)  # type: ignore[arg-type]
+            self._term.restore()
         if any(run.left or run.trouble for run in self.runs.values()):
             fail_session(session)
         if hasattr(self.config, "workeroutput"):
@@ -125,7 +122,3 @@ class SpecSession:
                 run.give_up()
             except Exception as error:  # noqa: BLE001 - the other specs are to be cleaned up all the same
                 run.trouble = explain(error)
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt("terminated")

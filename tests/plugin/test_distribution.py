@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import pytest
 
 from tests.plugin.conftest import OTHERS, PLUGIN
+from verified_images.waiting import Deadline, wait_for
 
 if TYPE_CHECKING:
     from tests.plugin.conftest import Specs
@@ -14,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 CONFTEST = """\
 import os
+import time
 from pathlib import Path
 
 from pytest_plugin.cloud import cloud_key
@@ -26,9 +33,20 @@ class Log(list):
             print(os.environ.get("PYTEST_XDIST_WORKER", "controller"), line, file=file)
 
 
+def deploy():
+    if os.environ.get("SLOW"):
+        time.sleep(60)
+
+
+def clean_up():
+    if os.environ.get("SLOW"):
+        time.sleep(float(os.environ["SLOW"]))
+
+
 def pytest_configure(config):
     leaks = ("/group/left",) if os.environ.get("LEAK") else ()
-    config.stash[cloud_key] = FakeCloud(log=Log(), leaks=leaks)
+    wrong = {"debian: deploy": deploy, "debian: cleanup": clean_up}
+    config.stash[cloud_key] = FakeCloud(log=Log(), leaks=leaks, wrong=wrong)
 """
 
 
@@ -53,6 +71,58 @@ def read_log(specs: Specs) -> list[str]:
     """Give what workers noted, without the closing of their clouds."""
     lines = (specs.pytester.path / "log.txt").read_text().splitlines()
     return [line for line in lines if not line.endswith("closed")]
+
+
+class Interrupted:
+    """A run with two workers in a process group of its own, as in a terminal."""
+
+    def __init__(self, specs: Specs) -> None:
+        self.folder = specs.pytester.path
+        cloud = ("--vi-cloud=azure", "--vi-subscription=1")
+        command = [sys.executable, "-m", "pytest", *PLUGIN, *OTHERS, "-n2", *cloud, "specs/debian"]
+        with (self.folder / "out.txt").open("wb") as out:
+            self.process = subprocess.Popen(command, start_new_session=True, stdout=out, cwd=self.folder)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def interrupt_during(self, stage: str) -> None:
+        log = self.folder / "log.txt"
+
+        def look(_: Deadline) -> bool | None:
+            return (log.exists() and f": {stage}" in log.read_text()) or None
+
+        wait_for(look, Deadline(f"the stage {stage}", 60.0), every=0.1)
+        os.killpg(self.process.pid, signal.SIGINT)
+
+    def end(self) -> pytest.LineMatcher:
+        assert self.process.wait(60) == pytest.ExitCode.INTERRUPTED
+        return pytest.LineMatcher((self.folder / "out.txt").read_text().splitlines())
+
+
+class TestInterruption:
+    def test_lets_workers_clean_up_for_longer_than_xdist_would(
+        self, spread: Specs, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SLOW", "7")
+        with Interrupted(spread) as run:
+            run.interrupt_during("deploy")
+            lines = run.end()
+        lines.fnmatch_lines(["waiting for * workers to clean up*", "debian: not published: deploy was interrupted"])
+        assert [line.split(": ")[1] for line in read_log(spread)][-2:] == ["deploy", "cleanup"]
+        lines.no_fnmatch_line("*LEFT BEHIND*")
+
+    def test_a_second_time_names_what_is_left(self, spread: Specs, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SLOW", "60")
+        with Interrupted(spread) as run:
+            run.interrupt_during("deploy")
+            run.interrupt_during("cleanup")
+            run.end().fnmatch_lines(["debian: LEFT BEHIND by run *", "  /group"])
 
 
 class TestWorkers:
