@@ -16,13 +16,15 @@ from starlette.routing import Route as WebRoute
 
 from verified_images.emulator.arm_errors import ArmError
 from verified_images.emulator.identity import check_token
+from verified_images.emulator.locations import LOCATIONS, normalize_location
+from verified_images.emulator.rate_limits import rate_limit_headers
 from verified_images.emulator.wire import Answer, Request
 
 if TYPE_CHECKING:
     from starlette.requests import Request as WebRequest
 
     from verified_images.emulator.cloud import Cloud
-    from verified_images.emulator.routing import Routes
+    from verified_images.emulator.routing import Route, Routes
 
 logger = logging.getLogger(__name__)
 
@@ -46,13 +48,13 @@ def make_app(cloud: Cloud, routes: Routes) -> Starlette:
 
 def _handle(cloud: Cloud, routes: Routes, web: WebRequest, content: bytes) -> Response:
     try:
-        return _respond(web.method, _dispatch(cloud, routes, web, content))
+        return _respond(web, _dispatch(cloud, routes, web, content))
     except ArmError as error:
-        return _respond(web.method, Answer(error.status, error.body(), error.headers))
+        return _respond(web, Answer(error.status, error.body(), error.headers))
     except Exception:
         logger.exception("%s %s failed", web.method, web.url.path)
         unexpected = ArmError(500, "InternalServerError", "An unexpected error occurred.")
-        return _respond(web.method, Answer(500, unexpected.body()))
+        return _respond(web, Answer(500, unexpected.body()))
 
 
 def _dispatch(cloud: Cloud, routes: Routes, web: WebRequest, content: bytes) -> Answer:
@@ -70,14 +72,14 @@ def _dispatch(cloud: Cloud, routes: Routes, web: WebRequest, content: bytes) -> 
     caller: Any = {}
     if not route.anonymous:
         caller = check_token(cloud.account, headers, base_url)
-        _check_api_version(query.get("api-version"))
+        _check_api_version(query.get("api-version"), route, content)
         _check_subscription(cloud, parameters.get("subscription"))
     client = web.client.host if web.client else ""
     request = Request(web.method, path, parameters, query, headers, content, base_url, client, caller)
     return route.handler(cloud, request)
 
 
-def _check_api_version(version: str | None) -> None:
+def _check_api_version(version: str | None, route: Route, content: bytes) -> None:
     if not version:
         raise ArmError(
             400,
@@ -86,6 +88,22 @@ def _check_api_version(version: str | None) -> None:
         )
     if not _API_VERSION.fullmatch(version) or version[:10] > datetime.now(UTC).date().isoformat():
         raise ArmError(400, "InvalidApiVersionParameter", f"The api-version '{version}' is invalid.")
+    if route.versions and version not in route.versions:
+        raise ArmError(
+            400,
+            "NoRegisteredProviderFound",
+            f"No registered resource provider found for location '{_location_in(content)}' and API version '{version}' "
+            f"for type '{route.type.partition('/')[2]}'. The supported api-versions are '{', '.join(route.versions)}'. "
+            f"The supported locations are '{', '.join(LOCATIONS)}'.",
+        )
+
+
+def _location_in(content: bytes) -> str:
+    try:
+        location = json.loads(content or b"{}").get("location")
+    except (ValueError, AttributeError):
+        location = None
+    return normalize_location(location) if isinstance(location, str) else "*"
 
 
 def _check_subscription(cloud: Cloud, subscription: str | None) -> None:
@@ -93,13 +111,26 @@ def _check_subscription(cloud: Cloud, subscription: str | None) -> None:
         raise ArmError(404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found.")
 
 
-def _respond(method: str, answer: Answer) -> Response:
+def _respond(web: WebRequest, answer: Answer) -> Response:
     headers = dict(answer.headers)
-    if answer.body is None or answer.status in _WITHOUT_BODY or method == "HEAD":
+    if headers.get("x-ms-failure-cause") != "gateway":
+        headers |= rate_limit_headers(web.method, web.url.path)
+    if answer.body is None or answer.status in _WITHOUT_BODY or web.method == "HEAD":
         return Response(status_code=answer.status, headers=headers)
     if isinstance(answer.body, bytes):
         return Response(answer.body, answer.status, headers)
-    return Response(json.dumps(answer.body), answer.status, headers, media_type="application/json; charset=utf-8")
+    if isinstance(answer.body, dict) and isinstance(etag := answer.body.get("etag"), str) and web.method != "PATCH":
+        headers["ETag"] = etag
+    indented = _is_indented(web, headers)
+    text = json.dumps(answer.body, indent=2).replace("\n", "\r\n") if indented else json.dumps(answer.body)
+    return Response(text, answer.status, headers, media_type="application/json; charset=utf-8")
+
+
+def _is_indented(web: WebRequest, headers: dict[str, str]) -> bool:
+    """Tell whether the compute provider writes an answer, which it does in lines that end as on Windows."""
+    path = web.url.path.lower()
+    by_network = "/networkinterfaces" in path or "/publicipaddresses" in path
+    return "/providers/microsoft.compute/" in path and not by_network and "x-ms-failure-cause" not in headers
 
 
 def _tracking_headers(web: WebRequest) -> dict[str, str]:

@@ -54,6 +54,7 @@ class Kind:
     slow_write: ClassVar[bool] = False
     slow_delete: ClassVar[bool] = False
     noun: ClassVar[str] = "resource"
+    api_versions: ClassVar[tuple[str, ...]] = ()
 
     # What a type fills in.
 
@@ -77,6 +78,10 @@ class Kind:
         """Give the resource as the wire shows it."""
         del cloud, request
         return resource.body
+
+    def render_first(self, cloud: Cloud, resource: Resource, request: Request) -> dict[str, Any]:
+        """Give the resource as the first answer to a write shows it."""
+        return self.render(cloud, resource, request)
 
     def recover(self, cloud: Cloud, resource: Resource) -> None:
         """Bring a resource back to what its state says, after the local Azure was started again."""
@@ -171,7 +176,7 @@ class Kind:
         self.stamp(resource)
         resource.properties["provisioningState"] = state
         cloud.store.put(resource)
-        return Answer(status, self.render(cloud, resource, request))
+        return Answer(status, self.render_first(cloud, resource, request))
 
     def _start_write(self, cloud: Cloud, request: Request, first_answer: Answer, existing: Resource | None) -> Answer:
         resource = check_wanted(cloud, request.id)

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from verified_images.emulator.cloud import Account
     from verified_images.emulator.hypervisor import Hypervisor
     from verified_images.emulator.lifecycle import Kind
+    from verified_images.emulator.routing import Route
 
 HypervisorName = Literal["qemu", "fake"]
 
@@ -142,8 +143,14 @@ def _all_routes(kinds: dict[str, Kind]) -> Routes:
         *compute.routes(),
     ]
     for kind in kinds.values():
-        table.extend(kind.routes())
+        table.extend(replace(route, type=kind.type, versions=_versions(kind, route)) for route in kind.routes())
     return Routes(table)
+
+
+def _versions(kind: Kind, route: Route) -> tuple[str, ...]:
+    """Give the api-versions of a call; the network provider, whose versions are others, has a part of scale sets."""
+    belongs_to_network = "/networkInterfaces" in route.pattern or "/publicIPAddresses" in route.pattern
+    return () if belongs_to_network else kind.api_versions
 
 
 def _open_hypervisor(state: Path, options: Options) -> Hypervisor:

@@ -25,12 +25,18 @@ GROUP = "/subscriptions/{subscription}/resourceGroups/{group}"
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One line of the URL table. ``anonymous`` calls need no token and no api-version."""
+    """One line of the URL table. ``anonymous`` calls need no token and no api-version.
+
+    ``type`` is the resource type that a call works on, and ``versions`` the api-versions that it has; where there are
+    none, any date will do.
+    """
 
     method: str
     pattern: str
     handler: Handler
     anonymous: bool = False
+    type: str = ""
+    versions: tuple[str, ...] = ()
 
 
 class Routes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 LOCATION = "westeurope"
 Json = Any
 """A JSON value, or a model of the SDK, which is read like one."""
-API_VERSION = "2024-07-01"
+API_VERSIONS = {"disks": "2024-03-02", "snapshots": "2024-03-02", "galleries": "2024-03-03"}
 MARKETPLACE = {"publisher": "Debian", "offer": "debian-12", "sku": "12-gen2", "version": "latest"}
 PUBLIC_KEY = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
@@ -116,7 +117,9 @@ class Estate:
             + (path if path.startswith("/") else f"{self.group_id}/providers/Microsoft.Compute/{path}")
         )
         if "api-version" not in url:
-            url += ("&" if "?" in url else "?") + f"api-version={options.pop('api_version', API_VERSION)}"
+            kind = re.split("[/?]", url.partition("/Microsoft.Compute/")[2])[0]
+            version = options.pop("api_version", API_VERSIONS.get(kind, "2024-07-01"))
+            url += ("&" if "?" in url else "?") + f"api-version={version}"
         verify = str(self.azure.cloud.ca_bundle)
         return self.session.request(method, url, json=body, timeout=30, verify=verify, **options)
 

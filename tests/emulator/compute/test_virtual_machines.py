@@ -41,7 +41,6 @@ def test_a_new_machine_shows_the_defaults_that_azure_fills_in(estate: Estate) ->
             "ssh": {"publicKeys": [{"path": "/home/azureuser/.ssh/authorized_keys", "keyData": PUBLIC_KEY}]},
             "provisionVMAgent": True,
             "patchSettings": {"patchMode": "ImageDefault", "assessmentMode": "ImageDefault"},
-            "enableVMAgentPlatformUpdates": False,
         },
         "secrets": [],
         "allowExtensionOperations": True,

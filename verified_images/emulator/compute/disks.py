@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from verified_images.emulator.arm_errors import ArmError, invalid_parameter, missing_parameter, resource_not_found
+from verified_images.emulator.compute import api_versions
 from verified_images.emulator.compute.frozen_files import files_of, grow, new_disk_path, release, take_content
 from verified_images.emulator.compute.guests import power_of
 from verified_images.emulator.ids import ResourceId
@@ -41,6 +42,7 @@ class Disks(Kind):
     type: ClassVar[str] = TYPE
     style: ClassVar[Style] = _STYLE
     noun: ClassVar[str] = "Disk"
+    api_versions: ClassVar[tuple[str, ...]] = api_versions.DISKS
 
     def complete(self, cloud: Cloud, request: Request, body: dict[str, Any], existing: Resource | None) -> Resource:
         """Check the creation data and fill in the defaults."""
@@ -52,6 +54,11 @@ class Disks(Kind):
         disk.body["properties"] = disk_defaults(disk.properties)
         disk.hidden["path"] = str(new_disk_path(cloud))
         return disk
+
+    def render_first(self, cloud: Cloud, resource: Resource, request: Request) -> dict[str, Any]:
+        """Give what the client sent: what Azure fills in shows only afterwards."""
+        del cloud
+        return _as_given(resource, request)
 
     def realize(self, cloud: Cloud, resource: Resource) -> None:
         """Make the disk's file, or grow it."""
@@ -85,6 +92,7 @@ class Snapshots(Kind):
     type: ClassVar[str] = SNAPSHOT_TYPE
     style: ClassVar[Style] = _STYLE
     noun: ClassVar[str] = "Snapshot"
+    api_versions: ClassVar[tuple[str, ...]] = api_versions.DISKS
 
     def complete(self, cloud: Cloud, request: Request, body: dict[str, Any], existing: Resource | None) -> Resource:
         """Check the creation data and fill in the defaults."""
@@ -102,6 +110,11 @@ class Snapshots(Kind):
         snapshot.body["properties"] = shown
         return snapshot
 
+    def render_first(self, cloud: Cloud, resource: Resource, request: Request) -> dict[str, Any]:
+        """Give what the client sent: what Azure fills in shows only afterwards."""
+        del cloud
+        return _as_given(resource, request)
+
     def realize(self, cloud: Cloud, resource: Resource) -> None:
         """Freeze the source."""
         if resource.hidden.get("ready"):
@@ -114,6 +127,13 @@ class Snapshots(Kind):
     def dispose(self, cloud: Cloud, resource: Resource) -> None:
         """Delete the frozen files that nothing else needs."""
         release(cloud, resource)
+
+
+def _as_given(resource: Resource, request: Request) -> dict[str, Any]:
+    given = request.json()
+    shown = {key: value for key, value in resource.body.items() if key in {"name", "id", "type", "location", *given}}
+    properties = {**(given.get("properties") or {}), "provisioningState": resource.state, "isArmResource": True}
+    return {**shown, "properties": properties}
 
 
 def _new(cloud: Cloud, identifier: ResourceId, body: dict[str, Any]) -> Resource:

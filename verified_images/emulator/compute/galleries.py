@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from verified_images.emulator.arm_errors import ArmError, missing_parameter
+from verified_images.emulator.compute import api_versions
 from verified_images.emulator.lifecycle import Kind, Style
 from verified_images.emulator.operations import GALLERIES
 from verified_images.emulator.store import Resource
@@ -26,6 +27,7 @@ class Galleries(Kind):
 
     type: ClassVar[str] = TYPE
     style: ClassVar[Style] = Style(GALLERIES)
+    api_versions: ClassVar[tuple[str, ...]] = api_versions.GALLERIES
 
     def complete(self, cloud: Cloud, request: Request, body: dict[str, Any], existing: Resource | None) -> Resource:
         """Check the name and give the gallery its unique name."""
@@ -45,6 +47,7 @@ class GalleryImages(Kind):
 
     type: ClassVar[str] = DEFINITION_TYPE
     style: ClassVar[Style] = Style(GALLERIES)
+    api_versions: ClassVar[tuple[str, ...]] = api_versions.GALLERIES
     tracked: ClassVar[bool] = True
 
     def complete(self, cloud: Cloud, request: Request, body: dict[str, Any], existing: Resource | None) -> Resource:

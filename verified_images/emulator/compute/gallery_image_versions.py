@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from verified_images.emulator.arm_errors import ArmError, invalid_parameter, missing_parameter, resource_not_found
+from verified_images.emulator.compute import api_versions
 from verified_images.emulator.compute.frozen_files import release, take_content
 from verified_images.emulator.compute.images import os_disk_of_machine
 from verified_images.emulator.ids import ResourceId
@@ -29,6 +30,7 @@ class GalleryImageVersions(Kind):
 
     type: ClassVar[str] = TYPE
     style: ClassVar[Style] = Style(GALLERIES, retry_write=60, retry_delete=60)
+    api_versions: ClassVar[tuple[str, ...]] = api_versions.GALLERIES
 
     def complete(self, cloud: Cloud, request: Request, body: dict[str, Any], existing: Resource | None) -> Resource:
         """Check name, source and regions; keep the source of a version that exists."""

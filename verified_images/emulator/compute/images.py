@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from verified_images.emulator.arm_errors import ArmError, invalid_parameter, missing_parameter
+from verified_images.emulator.compute import api_versions
 from verified_images.emulator.compute.disks import cloud_disk
 from verified_images.emulator.compute.frozen_files import release, take_content
 from verified_images.emulator.ids import ResourceId
@@ -25,6 +26,7 @@ class Images(Kind):
     type: ClassVar[str] = TYPE
     style: ClassVar[Style] = Style(COMPUTE, retry_delete=10)
     noun: ClassVar[str] = "Image"
+    api_versions: ClassVar[tuple[str, ...]] = api_versions.MACHINES
 
     def complete(self, cloud: Cloud, request: Request, body: dict[str, Any], existing: Resource | None) -> Resource:
         """Check that the source is generalized and fits, and describe what is in the image."""

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 _POWER_TEXTS = {
     "running": "VM running",
     "starting": "VM starting",
+    "stopping": "VM stopping",
     "stopped": "VM stopped",
+    "deallocating": "VM deallocating",
     "deallocated": "VM deallocated",
 }
 
@@ -24,6 +26,8 @@ def instance_view(cloud: Cloud, machine: Resource) -> dict[str, Any]:
     power = power_of(cloud, machine)
     profile = machine.properties["storageProfile"]
     view: dict[str, Any] = {}
+    if len(machine.id.types) > 1:
+        view |= {"platformUpdateDomain": 0, "platformFaultDomain": 0}
     if power == "running":
         view["computerName"] = (machine.properties.get("osProfile") or {}).get("computerName", machine.id.name)
         view["vmAgent"] = _agent(cloud, machine)

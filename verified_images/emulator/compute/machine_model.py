@@ -110,7 +110,6 @@ def fill_os_profile(profile: dict[str, Any], name: str) -> dict[str, Any]:
         linux.setdefault("provisionVMAgent", True)
         linux.setdefault("patchSettings", {"patchMode": "ImageDefault", "assessmentMode": "ImageDefault"})
         linux["patchSettings"].setdefault("assessmentMode", "ImageDefault")
-        linux.setdefault("enableVMAgentPlatformUpdates", False)
         filled["linuxConfiguration"] = linux
     filled.setdefault("secrets", [])
     filled.setdefault("allowExtensionOperations", True)

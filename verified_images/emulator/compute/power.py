@@ -132,13 +132,16 @@ def _start(cloud: Cloud, machine: Resource, request: Request) -> None:
 
 def _power_off(cloud: Cloud, machine: Resource, request: Request) -> None:
     graceful = request.query.get("skipshutdown", "").lower() != "true"
+    if machine.hidden.get("power") == "deallocated":
+        return
+    set_power(cloud, machine, "stopping")
     cloud.hypervisor.stop(machine.hidden["guest"], graceful=graceful)
-    if machine.hidden.get("power") != "deallocated":
-        set_power(cloud, machine, "stopped")
+    set_power(cloud, machine, "stopped")
 
 
 def deallocate_machine(cloud: Cloud, machine: Resource) -> None:
     """Shut a machine down and release its hardware."""
+    set_power(cloud, machine, "deallocating")
     cloud.hypervisor.stop(machine.hidden["guest"], graceful=True)
     set_power(cloud, machine, "deallocated")
     mark_disks(cloud, machine, "Reserved")
@@ -154,12 +157,15 @@ def _restart(cloud: Cloud, machine: Resource, request: Request) -> None:
     if power_of(cloud, machine) != "running":
         start_machine(cloud, machine)
         return
+    set_power(cloud, machine, "starting")
     cloud.hypervisor.restart(machine.hidden["guest"])
+    set_power(cloud, machine, "running")
     wait_for_guest(cloud, machine)
 
 
 def restart_on_new_hardware(cloud: Cloud, machine: Resource) -> None:
     """Shut a machine down and boot it again with what its model says now."""
+    set_power(cloud, machine, "stopping")
     cloud.hypervisor.stop(machine.hidden["guest"], graceful=True)
     set_power(cloud, machine, "stopped")
     start_machine(cloud, check_wanted(cloud, machine.id))

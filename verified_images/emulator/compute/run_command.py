@@ -78,7 +78,7 @@ def _script(body: dict[str, Any]) -> str:
 def _run(cloud: Cloud, machine: Resource, script: str) -> dict[str, Any]:
     outcome = cloud.hypervisor.run_command(machine.hidden["guest"], script, _SECONDS)
     now = cloud.store.find(machine.id)
-    if now is None or power_of(cloud, now) != "running":
+    if now is None or now.state == "Deleting" or power_of(cloud, now) != "running":
         raise ArmError(
             409,
             "OperationNotAllowed",

@@ -145,7 +145,7 @@ def instance_model(cloud: Cloud, scale_set: Resource, identifier: ResourceId) ->
     if source.exact_version:
         storage["imageReference"] = {**reference, "exactVersion": source.exact_version}
     storage["osDisk"] = {**storage["osDisk"], "name": new_disk_name(identifier)}
-    storage["dataDisks"] = machine_model.fill_data_disks(storage["dataDisks"], identifier.names[0], premium=True)
+    storage["dataDisks"] = machine_model.fill_data_disks(storage.get("dataDisks"), identifier.names[0], premium=True)
     prefix = os_profile.pop("computerNamePrefix")
     cards = profile["networkProfile"]["networkInterfaceConfigurations"]
     properties = {

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from verified_images.emulator.arm_errors import ArmError, invalid_parameter, missing_parameter
-from verified_images.emulator.compute import machine_model
+from verified_images.emulator.compute import api_versions, machine_model
 from verified_images.emulator.compute.guests import set_power
 from verified_images.emulator.compute.image_references import resolve_image
 from verified_images.emulator.compute.machine_storage import check_security, wrong_generation
@@ -42,6 +42,7 @@ class ScaleSets(Kind):
     slow_write: ClassVar[bool] = True
     slow_delete: ClassVar[bool] = True
     noun: ClassVar[str] = "VMScaleSet"
+    api_versions: ClassVar[tuple[str, ...]] = api_versions.MACHINES
 
     def more_routes(self) -> Iterator[Route]:
         """Give the routes of a scale set's views, actions and instances."""
@@ -99,7 +100,7 @@ class ScaleSets(Kind):
     def recover(self, cloud: Cloud, resource: Resource) -> None:
         """Note that the instances' guests are gone, and that whatever was done on them did not come to its end."""
         for instance in instances_of(cloud, resource):
-            if instance.hidden.get("power") in {"running", "starting"}:
+            if instance.hidden.get("power") not in {"stopped", "deallocated"}:
                 set_power(cloud, instance, "stopped")
             if instance.state != "Succeeded":
                 set_state(cloud, instance.id, "Failed")
@@ -150,10 +151,10 @@ def _fill_profile(
         raise wrong_generation(size.name, source.generation)
     check_security(profile, reference, source)
     storage["osDisk"] = _fill_os_disk(storage.get("osDisk") or {}, source, premium=size.premium)
-    storage["dataDisks"] = storage.get("dataDisks") or []
     profile["storageProfile"] = storage
     profile["osProfile"] = _fill_os_profile(profile.get("osProfile"), name, secrets, source)
     profile["networkProfile"] = _fill_network(cloud, profile.get("networkProfile") or {})
+    profile.setdefault("timeCreated", datetime.now(UTC).isoformat())
     return profile, {"secrets": secrets, "generation": source.generation}
 
 

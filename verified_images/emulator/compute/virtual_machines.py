@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from verified_images.emulator.arm_errors import ArmError, missing_parameter
-from verified_images.emulator.compute import boot_diagnostics, machine_model, power, run_command
+from verified_images.emulator.compute import api_versions, boot_diagnostics, machine_model, power, run_command
 from verified_images.emulator.compute.guests import boot_guest, machine_size, set_power, wait_for_guest
 from verified_images.emulator.compute.instance_view import instance_view
 from verified_images.emulator.compute.machine_disks import let_go_of_disks, provide_disks, remove_resource
@@ -39,12 +39,14 @@ class VirtualMachines(Kind):
     slow_write: ClassVar[bool] = True
     slow_delete: ClassVar[bool] = True
     noun: ClassVar[str] = "VM"
+    api_versions: ClassVar[tuple[str, ...]] = api_versions.MACHINES
 
     def more_routes(self) -> Iterator[Route]:
         """Give the routes of a machine's actions and views."""
         item = self.collection_pattern() + "/{name}"
         yield Route("GET", item + "/instanceView", self._get_instance_view)
         yield from power.routes(item, self.find)
+        yield Route("POST", item + "/reimage", self._refuse_reimage)
         yield Route("POST", item + "/generalize", power.generalize(self.find))
         yield from run_command.routes(item, self.find)
         yield from boot_diagnostics.routes(item, self.find)
@@ -98,7 +100,7 @@ class VirtualMachines(Kind):
 
     def recover(self, cloud: Cloud, resource: Resource) -> None:
         """Note that the guest is gone: a restart of the local Azure is a power failure to its machines."""
-        if resource.hidden.get("power") in {"running", "starting"}:
+        if resource.hidden.get("power") not in {"stopped", "deallocated"}:
             set_power(cloud, resource, "stopped")
 
     def render(self, cloud: Cloud, resource: Resource, request: Request) -> dict[str, Any]:
@@ -114,6 +116,15 @@ class VirtualMachines(Kind):
             view = instance_view(cloud, resource)
             body = {**body, "properties": {**body["properties"], "instanceView": view}}
         return body
+
+    def _refuse_reimage(self, cloud: Cloud, request: Request) -> Answer:
+        self.find(cloud, request.id)
+        raise ArmError(
+            409,
+            "OperationNotAllowed",
+            "The Reimage and OSUpgrade Virtual Machine actions require that the virtual machine has Automatic OS "
+            "Upgrades enabled.",
+        )
 
     def _get_instance_view(self, cloud: Cloud, request: Request) -> Answer:
         return Answer(200, instance_view(cloud, self.find(cloud, request.id)))
