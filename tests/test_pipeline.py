@@ -100,6 +100,7 @@ def test_an_image_is_built_tested_and_published(connection: CloudConnection, tmp
     assert version["properties"]["publishingProfile"]["excludeFromLatest"] is False
     assert "apt-get" not in "".join(told.steps)
     assert "Setting up nginx" in "".join(told.texts)
+    assert "cannot open" not in "".join(told.texts)
     connection.compute.images.begin_delete("images", "web-managed").result()
 
 

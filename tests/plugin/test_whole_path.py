@@ -151,6 +151,7 @@ def test_a_failing_provisioner_is_told_with_its_output(example: Example) -> None
     result.stdout.fnmatch_lines(
         ["provision of debian-nginx failed after * s: provisioner 1 (shell) at *template.yaml:9*7*", "about to fail"]
     )
+    result.stdout.fnmatch_lines(["debian-nginx: not published: provision failed: *exit code 7 of '*install-nginx.sh'"])
     assert sorted(example.there_is().values()) == KEPT
 
 

@@ -70,7 +70,8 @@ def _failure(provisioner: Provisioner, attempt: Attempt, error: Exception, secon
     context = attempt.context
     line = "" if provisioner.line is None else f":{provisioner.line}"
     where = f"provisioner {provisioner.index} ({provisioner.kind}) at {context.file}{line}"
-    tail = f"; its last lines of output:\n{attempt.tail}" if attempt.tail else ""
+    # On lines of its own, so that the first line is the whole sentence.
+    tail = f"\nIts last lines of output:\n{attempt.tail}" if attempt.tail else ""
     exit_code = error.exit_code if isinstance(error, (AttemptError, CommandError)) else None
     return ProvisionerError(
         context.masker(f"{where} failed after {seconds:.0f} s{_reason(error, attempt)}{tail}"),

@@ -22,7 +22,7 @@ _TAIL = 2000
 # The script removes the account of the session that started it, so it runs in a session of its own that would
 # outlive a broken connection. This one follows what it prints until the file with its exit code is there.
 _RUN_DETACHED = """\
-cd / && setsid sh -c 'sh {folder}/deprovision.sh {user} >{folder}/report 2>&1 </dev/null
+: >{folder}/report; cd / && setsid sh -c 'sh {folder}/deprovision.sh {user} >{folder}/report 2>&1 </dev/null
 echo $? >{folder}/result.part && mv {folder}/result.part {folder}/result' </dev/null >/dev/null 2>&1 &
 shown=0
 while :; do
