@@ -197,7 +197,8 @@ smoke: {instances: 0, orchestration: unifrom, port: 70000}
              ("'health' is not the path of a URL: it begins with '/' and holds no space")),
             ("provisioners: {shell: {}}", "provisioners", "a list is needed, not a mapping"),
             ("provisioners: [x]", "provisioners[0]",
-             ("a mapping with one key, the provisioner's kind, is needed: file, shell")),
+             ("a mapping with one key, the provisioner's kind, is needed: file, powershell, "
+              "shell, windows-restart, windows-shell, windows-update")),
             ("provisioners: [{shell: , inline: x}]", "provisioners[0]",
              ("the keys of 'shell' must be indented more than 'shell' itself")),
             ("provisioners: [{type: shell, inline: x}]", "provisioners[0]",

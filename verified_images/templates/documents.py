@@ -41,7 +41,7 @@ def read_document(file: Path) -> Document:
     Raises:
         TemplateError: it cannot be read, or its syntax is wrong.
     """
-    text = _read_text(file)
+    text = read_text(file)
     if file.suffix.lower() == ".json":
         _check_json(file, text)
         text = _json_as_yaml(text)
@@ -57,7 +57,12 @@ def fail(file: Path, message: str, line: int | None = None) -> Never:
     raise TemplateError([TemplateProblem(file, line, "", message)])
 
 
-def _read_text(file: Path) -> str:
+def read_text(file: Path, *, allow_empty: bool = False) -> str:
+    """Return the text of a UTF-8 file.
+
+    Raises:
+        TemplateError: it cannot be read, is too large, or is no text.
+    """
     try:
         if not file.is_file():
             fail(file, "this is a folder, not a file" if file.is_dir() else "there is no such file")
@@ -75,7 +80,7 @@ def _read_text(file: Path) -> str:
         fail(file, "the file is not UTF-8 text", content.count(b"\n", 0, error.start) + 1)
     if "\0" in text:
         fail(file, "the file holds a NUL character, so it is not text", text.count("\n", 0, text.index("\0")) + 1)
-    if not text.strip():
+    if not allow_empty and not text.strip():
         fail(file, "the file is empty")
     return text
 

@@ -16,6 +16,12 @@ from verified_images.templates.provisioners import AnyProvisioner, Provisioner
 from verified_images.templates.shell import ShellProvisioner
 from verified_images.templates.sources import GalleryImage, ManagedImage, MarketplaceImage, Source, VhdImage
 from verified_images.templates.targets import GalleryTarget, ImageTarget, ManagedTarget, Smoke, TargetRegion, VhdTarget
+from verified_images.templates.windows import (
+    PowershellProvisioner,
+    WindowsRestartProvisioner,
+    WindowsShellProvisioner,
+    WindowsUpdateProvisioner,
+)
 
 __all__ = [
     "LOCATION_OF_RESOURCE_GROUP",
@@ -31,6 +37,7 @@ __all__ = [
     "MarketplaceImage",
     "Plan",
     "PostProcessor",
+    "PowershellProvisioner",
     "Provisioner",
     "ShellLocal",
     "ShellProvisioner",
@@ -43,6 +50,9 @@ __all__ = [
     "VhdImage",
     "VhdTarget",
     "VirtualNetwork",
+    "WindowsRestartProvisioner",
+    "WindowsShellProvisioner",
+    "WindowsUpdateProvisioner",
     "reveal",
 ]
 

@@ -5,7 +5,7 @@ Names and types are those of the plugin's page "Azure Resource Manager Builder" 
 
 from __future__ import annotations
 
-from verified_images.templates.packer_values import Kind, Option
+from verified_images.templates.packer.values import Kind, Option
 
 _SIGN_IN = (
     "who signs in to Azure is said on the command line and in its environment (az login, OIDC, a service principal)"

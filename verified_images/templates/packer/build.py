@@ -11,14 +11,14 @@ from pydantic import ValidationError
 from verified_images.naming import clean_name
 from verified_images.templates.model import Template
 from verified_images.templates.nearest import did_you_mean
-from verified_images.templates.packer_azure_arm import REQUIRED, map_builder
-from verified_images.templates.packer_execute_command import FIELDS
-from verified_images.templates.packer_findings import Section
-from verified_images.templates.packer_functions import Functions
-from verified_images.templates.packer_go_syntax import GoTemplateError
-from verified_images.templates.packer_go_templates import GoRenderer, UnknownValueError
-from verified_images.templates.packer_post_processors import map_post_processor
-from verified_images.templates.packer_provisioners import Entry, map_provisioner
+from verified_images.templates.packer.azure_arm import map_builder, name_option
+from verified_images.templates.packer.execute_command import FIELDS
+from verified_images.templates.packer.findings import Section
+from verified_images.templates.packer.functions import Functions
+from verified_images.templates.packer.go_syntax import GoTemplateError
+from verified_images.templates.packer.go_templates import GoRenderer, UnknownValueError
+from verified_images.templates.packer.post_processors import map_post_processor
+from verified_images.templates.packer.provisioners import Entry, map_provisioner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
     from verified_images.naming import Run
     from verified_images.templates.model import PostProcessor, Provisioner, Variable
-    from verified_images.templates.packer_draft import Draft
-    from verified_images.templates.packer_files import Folders
-    from verified_images.templates.packer_findings import Findings
-    from verified_images.templates.packer_secrets import Secrets
+    from verified_images.templates.packer.draft import Draft
+    from verified_images.templates.packer.files import Folders
+    from verified_images.templates.packer.findings import Findings
+    from verified_images.templates.packer.sensitive import Secrets
     from verified_images.templates.problems import KeyPath
 
 AZURE_ARM = "azure-arm"
@@ -55,13 +55,18 @@ class Source:
 
 
 class Build(NamedTuple):
-    """One azure-arm build; ``names`` are those by which provisioners speak of it, the full one first.
+    """One azure-arm build.
 
-    ``others`` are the names of all builds of the template, so that a misspelt one is seen.
+    ``name`` is what ``override`` calls it, ``full_name`` what ``only`` and ``except`` do; ``others`` are the full names
+    of all builds of the template. With ``strict_names`` there must be a build of each name. ``group`` is the name of
+    the block that the build is from, where it has one.
     """
 
-    names: tuple[str, ...]
+    name: str
+    full_name: str
     others: tuple[str, ...]
+    strict_names: bool
+    group: str
     options: Section
     provisioners: tuple[Section, ...]
     error_cleanup: Section | None
@@ -70,12 +75,29 @@ class Build(NamedTuple):
 
 def make_templates(source: Source, builds: tuple[Build, ...]) -> tuple[Template, ...]:
     """Return one template for each build; those with mistakes are left out, which are noted."""
-    made = [(build, _make(source, build, alone=len(builds) == 1)) for build in builds]
-    return tuple(template for _, template in made if template is not None)
+    names = _names_of_templates(source.name, builds)
+    made = [_make(source, build, name) for build, name in zip(builds, names, strict=True)]
+    return tuple(template for template in made if template is not None)
 
 
-def _make(source: Source, build: Build, *, alone: bool) -> Template | None:
-    renderer = _Rendering(source, {"BuildName": build.names[0]})
+def _names_of_templates(name: str, builds: tuple[Build, ...]) -> list[str]:
+    """Return a name for each template: that of the whole, with as much of the build's as tells it from the others."""
+    if len(builds) == 1:
+        return [name]
+    for ends in (
+        [build.name for build in builds],
+        [build.group for build in builds],
+        [f"{build.group}-{build.name}" for build in builds],
+        [f"{build.group}-{build.name}-{number}" for number, build in enumerate(builds, 1)],
+    ):
+        cleaned = [clean_name(end) for end in ends]
+        if len(set(cleaned)) == len(cleaned):
+            break
+    return [f"{name}-{end}" for end in cleaned]
+
+
+def _make(source: Source, build: Build, name: str) -> Template | None:
+    renderer = _Rendering(source, {"BuildName": build.name})
     draft = map_builder(renderer.section(build.options), source.folders, source.findings)
     user = draft.get("builder.username") or "packer"
     renderer = _Rendering(source, _known(source, build, user))
@@ -83,18 +105,16 @@ def _make(source: Source, build: Build, *, alone: bool) -> Template | None:
     cleanup = None
     if build.error_cleanup is not None:
         cleanup = next(_mapped(source, build, renderer, (build.error_cleanup,)), None)
-    post_processors = tuple(_post_processors(source, build, renderer))
-    name = source.name if alone else f"{source.name}-{clean_name(build.names[-1])}"
-    draft.set("name", name, build.options.path)
-    draft.set("file", source.file, build.options.path)
     facts: dict[str, Any] = {
         "provisioners": provisioners,
         "error_cleanup_provisioner": cleanup,
-        "post_processors": post_processors,
+        "post_processors": tuple(_post_processors(source, build, renderer)),
         "variables": source.declared,
         "secrets": source.secrets.all,
         "secret_values": {name: value for name, value in source.values.items() if _is_secret(value)},
     }
+    draft.set("name", name, build.options.path)
+    draft.set("file", source.file, build.options.path)
     return _check(source, draft, facts)
 
 
@@ -107,18 +127,19 @@ def _check(source: Source, draft: Draft, facts: Mapping[str, Any]) -> Template |
     try:
         return Template.model_validate({**draft.data, **facts}, context={"provisioner_lines": lines})
     except ValidationError as error:
-        draft.note(error, source.findings, REQUIRED)
+        draft.note(error, source.findings, name_option)
         return None
 
 
 def _known(source: Source, build: Build, user: str) -> dict[str, str]:
     """Return what is known of the build before it runs."""
     return {
-        "BuildName": build.names[0],
+        "BuildName": build.name,
         "BuilderType": AZURE_ARM,
         "User": user,
         "ConnType": "ssh",
         "Port": "22",
+        "WinRMPassword": "{{.WinRMPassword}}",  # of a machine with Windows, which is not built
         "PackerRunUUID": str(uuid.uuid5(uuid.NAMESPACE_OID, source.run.id)),
     }
 
@@ -132,7 +153,7 @@ def _mapped(source: Source, build: Build, renderer: _Rendering, sections: tuple[
     for section in sections:
         kind = section.data.get("type")
         if not isinstance(kind, str) or not kind:
-            source.findings.error(section.path, "the option 'type' is required")
+            source.findings.lacks(section.path, "the option 'type' is required")
             continue
         if not _is_meant(section, build, source.findings):
             continue
@@ -151,7 +172,7 @@ def _post_processors(source: Source, build: Build, renderer: _Rendering) -> Iter
     for section in build.post_processors:
         kind = section.data.get("type")
         if not isinstance(kind, str) or not kind:
-            source.findings.error(section.path, "the option 'type' is required")
+            source.findings.lacks(section.path, "the option 'type' is required")
         elif _is_meant(section, build, source.findings):
             data = {name: value for name, value in section.data.items() if name not in _ABOUT}
             rendered = renderer.section(Section(data, section.path))
@@ -166,7 +187,7 @@ def _is_meant(section: Section, build: Build, findings: Findings) -> bool:
     besides = _names(section, "except", build, findings)
     if only and besides:
         findings.error((*section.path, "except"), "one of 'only' and 'except' is possible, not both")
-    return (not only or bool(only & set(build.names))) and not besides & set(build.names)
+    return (not only or build.full_name in only) and build.full_name not in besides
 
 
 def _names(section: Section, key: str, build: Build, findings: Findings) -> set[str]:
@@ -178,9 +199,16 @@ def _names(section: Section, key: str, build: Build, findings: Findings) -> set[
         return set()
     for place, name in enumerate(given):
         if name not in build.others:
-            hint = did_you_mean(name, build.others)
-            findings.error((*section.path, key, place), f"there is no build '{name}'{hint}")
+            _note_no_build(name, (*section.path, key, place), build, findings)
     return set(given)
+
+
+def _note_no_build(name: str, path: KeyPath, build: Build, findings: Findings) -> None:
+    message = f"there is no build '{name}'{did_you_mean(name, build.others)}"
+    if build.strict_names:
+        findings.error(path, message)
+    else:
+        findings.warn(path, message)
 
 
 def _override(section: Section, build: Build, findings: Findings) -> dict[str, Any]:
@@ -191,11 +219,11 @@ def _override(section: Section, build: Build, findings: Findings) -> dict[str, A
     if not isinstance(override, dict) or not all(isinstance(options, dict) for options in override.values()):
         findings.error((*section.path, "override"), "a mapping of the names of builds to options is needed")
         return {}
+    known = {name.rpartition(".")[2] for name in build.others} | set(build.others)
     for name in override:
-        if name not in build.others:
-            hint = did_you_mean(name, build.others)
-            findings.error((*section.path, "override", name), f"there is no build '{name}'{hint}")
-    return next((dict(override[name]) for name in build.names if name in override), {})
+        if name not in known:
+            _note_no_build(name, (*section.path, "override", name), build, findings)
+    return dict(override.get(build.name, {}))
 
 
 class _Rendering:
@@ -205,13 +233,17 @@ class _Rendering:
         functions = Functions(source.run, source.folders.template.absolute(), source.folders.working, build=known)
         self._findings = source.findings
         self._known = known
-        self._renderer = GoRenderer(source.values, functions, source.secrets)
+        self._path: KeyPath = ()
+        self._renderer = GoRenderer(source.values, functions, source.secrets, undeclared=self._warn)
 
     def section(self, section: Section) -> Section:
         """Return the section with every text in it rendered; one that cannot be is spoilt."""
         return Section(
             {key: self._option(value, (*section.path, key)) for key, value in section.data.items()}, section.path
         )
+
+    def _warn(self, message: str) -> None:
+        self._findings.warn(self._path, f"{message}; it is taken for an empty text, as in Packer")
 
     def _option(self, value: Any, path: KeyPath) -> Any:  # noqa: ANN401 - what templates hold
         try:
@@ -227,6 +259,7 @@ class _Rendering:
             return [self._value(item, (*path, place), command=command) for place, item in enumerate(value)]
         if not isinstance(value, str):
             return value
+        self._path = path
         try:
             return self._text(value, command=command)
         except GoTemplateError as error:

@@ -45,15 +45,21 @@ class Findings:
         self._errors: dict[TemplateProblem, None] = {}
         self._warnings: dict[TemplateProblem, None] = {}
         self._spoilt: set[KeyPath] = set()
+        self._around: set[KeyPath] = set()
 
     def error(self, path: KeyPath, message: str) -> None:
         """Note that the value at ``path`` is wrong, so that nothing more is to be said of it."""
         self._errors.setdefault(self._problem(path, message))
         self.spoil(path)
 
+    def lacks(self, path: KeyPath, message: str) -> None:
+        """Note that something is missing in what stands at ``path``, which says nothing of the rest."""
+        self._errors.setdefault(self._problem(path, message))
+
     def spoil(self, path: KeyPath) -> None:
         """Say that nothing can be said of the value at ``path``, because of a problem noted elsewhere."""
         self._spoilt.add(path)
+        self._around.update(path[:length] for length in range(len(path)))
 
     def is_spoilt(self, path: KeyPath) -> bool:
         """Tell whether there is a problem with the value at ``path`` or with what it stands in."""
@@ -70,6 +76,10 @@ class Findings:
     def place(self, path: KeyPath) -> Place:
         """Return where ``path`` stands."""
         return self._places(path)
+
+    def holds_spoilt(self, path: KeyPath) -> bool:
+        """Tell whether there is a problem with the value at ``path``, or with anything in or around it."""
+        return path in self._around or self.is_spoilt(path)
 
     @property
     def failed(self) -> bool:

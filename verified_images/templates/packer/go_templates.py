@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from verified_images.templates.packer_functions import BUILD_VALUES_LATER, check_size, explain_user, later, show, truth
-from verified_images.templates.packer_go_syntax import (
+from verified_images.templates.packer.functions import BUILD_VALUES_LATER, check_size, explain_user, later, show, truth
+from verified_images.templates.packer.go_syntax import (
     Call,
     Condition,
     Field,
@@ -21,11 +21,11 @@ from verified_images.templates.packer_go_syntax import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from verified_images.templates.packer_functions import Functions
-    from verified_images.templates.packer_go_syntax import Node, Operand
-    from verified_images.templates.packer_secrets import Secrets
+    from verified_images.templates.packer.functions import Functions
+    from verified_images.templates.packer.go_syntax import Node, Operand
+    from verified_images.templates.packer.sensitive import Secrets
 
 
 class UnknownValueError(Exception):
@@ -35,7 +35,8 @@ class UnknownValueError(Exception):
 class GoRenderer:
     """Renders texts with ``variables``; None stands for one whose value is unknown because of another problem.
 
-    A text that uses a SecretStr becomes one. With ``keep_fields``, ``{{.Name}}`` stays as it is.
+    A text that uses a SecretStr becomes one. With ``keep_fields``, ``{{.Name}}`` stays as it is. A variable that is
+    not declared is told to ``undeclared`` and gives an empty text, as in Packer; without it, it is an error.
     """
 
     def __init__(
@@ -45,11 +46,13 @@ class GoRenderer:
         secrets: Secrets,
         *,
         keep_fields: bool = False,
+        undeclared: Callable[[str], None] | None = None,
     ) -> None:
         self._variables = variables
         self._functions = functions
         self._secrets = secrets
         self._keep_fields = keep_fields
+        self._undeclared = undeclared
         self._fields: Mapping[str, str] = {}
         self._locals: dict[str, Any] = {}
         self._touched = False
@@ -123,7 +126,10 @@ class GoRenderer:
             raise GoTemplateError("'user' takes one argument, the name of a variable")
         name = arguments[0]
         if name not in self._variables:
-            raise GoTemplateError(explain_user(name, self._variables))
+            if self._undeclared is None:
+                raise GoTemplateError(explain_user(name, self._variables))
+            self._undeclared(explain_user(name, self._variables))
+            return ""
         value = self._variables[name]
         if value is None:
             raise UnknownValueError

@@ -34,10 +34,18 @@ def resolve(folders: Folders, name: str) -> str:
     return name
 
 
+def mistake_about_file(folders: Folders, name: str) -> str | None:
+    """Return what is wrong with a file that a template names, or None if it can be read."""
+    mistake = mistake_about(folders.template, resolve(folders, name))
+    if mistake is None or folders.working == folders.template.absolute() or name.startswith("/"):
+        return mistake
+    return mistake.replace(" beside the template", f" beside the template or in '{folders.working}'", 1)
+
+
 def read_named_file(folders: Folders, name: str) -> bytes | str:
     """Return what is in a file, or the sentence that says why it cannot be read."""
     name = resolve(folders, name)
-    if (mistake := mistake_about(folders.template, name)) is not None:
+    if (mistake := mistake_about_file(folders, name)) is not None:
         return mistake
     try:
         with (folders.template / name).open("rb") as stream:

@@ -12,12 +12,12 @@ from pydantic import SecretStr
 
 from verified_images.templates.fields import parse_duration, reveal
 from verified_images.templates.nearest import did_you_mean
-from verified_images.templates.packer_findings import Section
+from verified_images.templates.packer.findings import Section
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from verified_images.templates.packer_findings import Findings
+    from verified_images.templates.packer.findings import Findings
     from verified_images.templates.problems import KeyPath
 
 
@@ -64,7 +64,7 @@ class Options:
 
     def has(self, *names: str) -> bool:
         """Tell whether any of the options is given, be it with a wrong value."""
-        return any(name in self._values or self._findings.is_spoilt((*self.path, name)) for name in names)
+        return any(name in self._values or self._findings.holds_spoilt((*self.path, name)) for name in names)
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
         return iter(self._values.items())
@@ -82,9 +82,9 @@ def read_options(section: Section, table: Mapping[str, Option], findings: Findin
         value = None if findings.is_spoilt(path) else _read(raw, option.kind, path, findings)
         if value is None:
             continue
-        if option.ignored:
+        if option.ignored and value is not False:  # which asks for nothing
             findings.warn(path, f"this has no effect: {option.ignored}")
-        else:
+        elif not option.ignored:
             values[name] = value
     return Options(section.path, values, findings)
 
@@ -97,7 +97,7 @@ def blocks_of(value: object, path: KeyPath) -> tuple[Section, ...]:
 
 
 def _read(raw: object, kind: Kind, path: KeyPath, findings: Findings) -> Any:  # noqa: ANN401 - the kind tells
-    if raw is None or raw in ("", [], {}) or (isinstance(raw, SecretStr) and not raw.get_secret_value()):
+    if _is_nothing(raw) or (kind is Kind.BLOCK and isinstance(raw, Mapping) and all(map(_is_nothing, raw.values()))):
         return None
     try:
         value = _READERS[kind](raw)
@@ -107,6 +107,11 @@ def _read(raw: object, kind: Kind, path: KeyPath, findings: Findings) -> Any:  #
     if kind in _PLAIN and _holds_secret(raw):
         findings.warn(path, "a sensitive value is used here: whoever sees the resource in Azure can read it")
     return None if kind is Kind.INT and value == 0 else value
+
+
+def _is_nothing(raw: object) -> bool:
+    """Tell whether Packer takes the value for one that is not given."""
+    return raw is None or raw in ("", [], {}) or (isinstance(raw, SecretStr) and not raw.get_secret_value())
 
 
 _PLAIN = (Kind.TEXT, Kind.TEXTS, Kind.MAP, Kind.BOOL, Kind.INT, Kind.INTS, Kind.NUMBER, Kind.DURATION)

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr, ValidationError
 
 from verified_images.templates.fields import reveal
-from verified_images.templates.files import mistake_about
 from verified_images.templates.model import PostProcessor
 from verified_images.templates.nearest import did_you_mean
-from verified_images.templates.packer_files import resolve
-from verified_images.templates.packer_values import Kind, Option, read_options
+from verified_images.templates.packer.files import mistake_about_file, resolve
+from verified_images.templates.packer.values import Kind, Option, read_options
 from verified_images.templates.problems import validation_problems
 
 if TYPE_CHECKING:
-    from verified_images.templates.packer_files import Folders
-    from verified_images.templates.packer_findings import Findings, Section
-    from verified_images.templates.packer_values import Options
+    from verified_images.templates.packer.files import Folders
+    from verified_images.templates.packer.findings import Findings, Section
+    from verified_images.templates.packer.values import Options
 
 _NO_FILES = "an image in Azure has no files here"
 _OWN_WAY = "scripts are run by their 'inline_shebang', with their variables exported"
@@ -112,6 +111,6 @@ def _complete_shell_local(data: dict[str, Any], options: Options, folders: Folde
 
 def _script(keys: tuple[str | int, ...], name: str, options: Options, folders: Folders, findings: Findings) -> str:
     found = resolve(folders, name)
-    if (mistake := mistake_about(folders.template, found)) is not None:
+    if (mistake := mistake_about_file(folders, name)) is not None:
         findings.error((*options.path, *keys), mistake)
     return found

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
 from verified_images.templates.nearest import did_you_mean, nearest
-from verified_images.templates.packer_go_syntax import GoTemplateError
-from verified_images.templates.packer_times import RFC3339, format_go_time, format_strftime
+from verified_images.templates.packer.go_syntax import GoTemplateError
+from verified_images.templates.packer.times import RFC3339, format_go_time, format_strftime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ LARGEST_TEXT = 1024 * 1024
 """No text may grow beyond this number of characters."""
 BUILD_VALUES_LATER = (
     "ID", "Host", "Password", "PackerHTTPAddr", "PackerHTTPIP", "PackerHTTPPort", "SSHPublicKey", "SSHPrivateKey",
-    "SSHPrivateKeyFile", "WinRMPassword", "SourceImageName", "TenantID", "SubscriptionID", "TempDeploymentName",
+    "SSHPrivateKeyFile", "SourceImageName", "TenantID", "SubscriptionID", "TempDeploymentName",
     "TempComputeName", "TempNicName", "TempOSDiskName", "TempResourceGroupName", "TempNsgName", "TempKeyVaultName",
     "TempSubnetName", "TempDataDiskName", "TempPublicIPAddressName", "TempVirtualNetworkName",
 )  # fmt: skip

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from verified_images.templates.packer_functions import PACKER_VERSION
+from verified_images.templates.packer.functions import PACKER_VERSION
 
 if TYPE_CHECKING:
-    from verified_images.templates.packer_findings import Findings
+    from verified_images.templates.packer.findings import Findings
     from verified_images.templates.problems import KeyPath
 
 _CONSTRAINT = re.compile(r"\s*(>=|<=|!=|~>|=|>|<|)\s*v?(\d{1,9}(?:\.\d{1,9}){0,2})(?:-[\w.-]+)?\s*")

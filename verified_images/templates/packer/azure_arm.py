@@ -11,20 +11,27 @@ from pydantic import SecretStr
 
 from verified_images.templates.fields import reveal
 from verified_images.templates.model import LOCATION_OF_RESOURCE_GROUP
-from verified_images.templates.packer_azure_arm_options import BLOCKS, OPTIONS
-from verified_images.templates.packer_draft import Draft
-from verified_images.templates.packer_files import read_named_file
-from verified_images.templates.packer_values import Options, blocks_of, read_options
+from verified_images.templates.packer.azure_arm_options import BLOCKS, OPTIONS
+from verified_images.templates.packer.draft import Draft
+from verified_images.templates.packer.files import read_named_file
+from verified_images.templates.packer.values import Options, blocks_of, read_options
 
 if TYPE_CHECKING:
-    from verified_images.templates.packer_files import Folders
-    from verified_images.templates.packer_findings import Findings, Section
+    from verified_images.templates.packer.files import Folders
+    from verified_images.templates.packer.findings import Findings, Section
     from verified_images.templates.problems import KeyPath
 
 REQUIRED: dict[KeyPath, str] = {
     tuple(option.to.split(".")): name for table in (OPTIONS, *BLOCKS.values()) for name, option in table.items()
 }
 """The names of the options by the keys that they go to."""
+
+_SOURCE_OPTIONS = ("image_publisher", "custom_managed_image_name", "image_url", "shared_image_gallery")
+_SOURCES = {
+    "name": {"name": "custom_managed_image_name", "resource_group": "custom_managed_image_resource_group_name"},
+    "gallery": {"gallery": "gallery_name", "definition": "image_name", "resource_group": "resource_group"},
+    "publisher": {"publisher": "image_publisher", "offer": "image_offer", "sku": "image_sku"},
+}
 
 _GALLERY_ID = re.compile(
     r"/subscriptions/([^/]+)/resourceGroups/([^/]+)/providers/Microsoft\.Compute/galleries/([^/]+)/images/([^/]+)"
@@ -62,6 +69,15 @@ def map_builder(section: Section, folders: Folders, findings: Findings) -> Draft
     return mapping.draft
 
 
+def name_option(draft: Draft, key_path: KeyPath) -> str:
+    """Return the name of the option that goes to a key, be it one of those that make up the source."""
+    if key_path[:2] == ("builder", "source"):
+        source = draft.get("builder.source") or {}
+        kind = "gallery" if source.keys() & {"gallery", "definition"} else "name" if "name" in source else "publisher"
+        return _SOURCES[kind].get(str(key_path[-1]), str(key_path[-1]))
+    return REQUIRED.get(key_path, str(key_path[-1]))
+
+
 class _Mapping:
     """Fills a draft with what the options say."""
 
@@ -78,9 +94,13 @@ class _Mapping:
             path = (*options.path, name)
             if known[name].to:
                 self.draft.set(known[name].to, value, path)
-            elif name in {"spot", "plan_info", "shared_image_gallery_destination"}:
-                self.draft.set(_WHOLE[name], {}, path)
-                self.plain(self._block(name, value, path), name)
+            elif name in _WHOLE:
+                block = self._block(name, value, path)
+                if name == "shared_image_gallery_destination" and not block.has("gallery_name"):
+                    self._findings.warn(path, "this has no effect without 'gallery_name'")
+                else:
+                    self.draft.set(_WHOLE[name], {}, path)
+                    self.plain(block, name)
             elif name in {"replication_regions", "target_region"}:
                 self._regions(options)
 
@@ -89,23 +109,16 @@ class _Mapping:
         options = self._options
         named = {name: options.get(f"image_{name}") for name in ("publisher", "offer", "sku", "version")}
         marketplace = {name: value for name, value in named.items() if value is not None}
-        found = []
-        if options.has("image_publisher", "image_offer", "image_sku"):
-            found.append("image_publisher")
-            for name, value in marketplace.items():
+        for name, value in marketplace.items():
+            if name != "version" or len(marketplace) > 1:
                 self.draft.set(f"builder.source.{name}", value, (*options.path, f"image_{name}"))
-        if options.has("custom_managed_image_name", "custom_managed_image_resource_group_name"):
-            found.append("custom_managed_image_name")
-            self._set_source("custom_managed_image_name", "name")
-            self._set_source("custom_managed_image_resource_group_name", "resource_group")
-        if options.has("image_url"):
-            found.append("image_url")
-            self._set_source("image_url", "uri")
-        if options.has("shared_image_gallery"):
-            found.append("shared_image_gallery")
-            self._gallery_source()
-        if not found:
-            self._findings.error(options.path, _NO_SOURCE)
+        self._set_source("custom_managed_image_name", "name")
+        self._set_source("custom_managed_image_resource_group_name", "resource_group")
+        self._set_source("image_url", "uri")
+        self._gallery_source()
+        if not options.has(*_SOURCE_OPTIONS):
+            self._findings.lacks(options.path, _NO_SOURCE)
+        found = [name for name in _SOURCE_OPTIONS if options.get(name) is not None]
         for name in found[1:]:
             self._findings.error((*options.path, name), f"one source is needed, not several: here is '{found[0]}' too")
 
@@ -113,7 +126,8 @@ class _Mapping:
         """Leave out targets that are not asked for."""
         options, image = self._options, self.draft.data.setdefault("image", {})
         for target, needed in _NEEDED.items():
-            if target not in image or options.has(*needed):
+            # A gallery is asked for by a block, which is here if it names one.
+            if target not in image or (options.has(*needed) and (target != "gallery" or "gallery" in image[target])):
                 continue
             for name, _ in options:
                 if OPTIONS[name].to.startswith(f"image.{target}."):
@@ -123,9 +137,12 @@ class _Mapping:
         if gallery is not None and "version" not in gallery:
             path = (*options.path, "shared_image_gallery_destination")
             self._findings.warn(path, "no image_version is given, so that the next patch number is taken")
-        if not image and not options.has(*(name for names in _NEEDED.values() for name in names)):
-            self._findings.error(options.path, _NO_TARGET)
-            self._findings.spoil((*options.path, "managed_image_name"))
+        if not image:
+            if not any(
+                self._findings.holds_spoilt((*options.path, name)) for names in _NEEDED.values() for name in names
+            ):
+                self._findings.lacks(options.path, _NO_TARGET)
+            self.draft.set("image.skip", True, options.path)  # noqa: FBT003 - the model need not say it again
 
     def machine(self) -> None:
         """Put together what kind of machine it is, with the defaults of Packer."""
@@ -153,7 +170,7 @@ class _Mapping:
         if options.has("virtual_network_name"):
             public = bool(options.get("private_virtual_network_with_public_ip"))
             self.draft.set("builder.public_ip", public, (*options.path, "virtual_network_name"))
-        elif options.has("private_virtual_network_with_public_ip"):
+        elif options.get("private_virtual_network_with_public_ip"):
             path = (*options.path, "private_virtual_network_with_public_ip")
             self._findings.warn(path, "this has no effect without 'virtual_network_name'")
         sku = options.get("public_ip_sku")
@@ -169,7 +186,7 @@ class _Mapping:
             path = block.path
             tag = read_options(block, BLOCKS["azure_tag"], self._findings, "azure_tag")
             if tag.get("name") is None:
-                self._findings.error(block.path, "the option 'name' is required")
+                self._findings.lacks(block.path, "the option 'name' is required")
             else:
                 tags[tag.get("name")] = tag.get("value") or ""
         if tags:

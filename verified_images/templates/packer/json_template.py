@@ -10,22 +10,21 @@ from verified_images.templates.documents import fail, read_document
 from verified_images.templates.fields import reveal
 from verified_images.templates.model import Template, Variable
 from verified_images.templates.nearest import did_you_mean
-from verified_images.templates.packer_build import AZURE_ARM, Build, Source, make_templates
-from verified_images.templates.packer_files import Folders
-from verified_images.templates.packer_findings import Findings, Place, Section
-from verified_images.templates.packer_functions import Functions
-from verified_images.templates.packer_go_syntax import GoTemplateError
-from verified_images.templates.packer_go_templates import GoRenderer, UnknownValueError
-from verified_images.templates.packer_secrets import Secrets
-from verified_images.templates.packer_versions import check_version
-from verified_images.templates.variables import load_variables
+from verified_images.templates.packer.build import AZURE_ARM, Build, Source, make_templates
+from verified_images.templates.packer.files import Folders
+from verified_images.templates.packer.findings import Findings, Place, Section
+from verified_images.templates.packer.functions import Functions
+from verified_images.templates.packer.go_syntax import GoTemplateError
+from verified_images.templates.packer.go_templates import GoRenderer, UnknownValueError
+from verified_images.templates.packer.sensitive import Secrets
+from verified_images.templates.packer.versions import check_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from verified_images.errors import TemplateProblem
-    from verified_images.templates.packer_inputs import Inputs
+    from verified_images.templates.packer.inputs import Inputs
 
 _KEYS = (
     "builders",
@@ -62,6 +61,18 @@ def load_packer_json(file: Path, name: str, inputs: Inputs) -> tuple[tuple[Templ
     return templates, findings.warnings
 
 
+def _read_variables(file: Path) -> dict[str, str]:
+    """Return the variables of a file, in which null means an empty text."""
+    document = read_document(file)
+    if not isinstance(document.data, dict):
+        fail(file, "a mapping of variables to values is needed")
+    for name, value in document.data.items():
+        if not isinstance(value, str | None):
+            document.problems.add((name,), "the value of a variable must be text")
+    document.problems.raise_if_any()
+    return {name: value or "" for name, value in document.data.items()}
+
+
 def _check_keys(data: Mapping[str, Any], findings: Findings) -> None:
     for key in data:
         if key not in _KEYS and not key.startswith("_"):
@@ -85,7 +96,7 @@ class _Variables:
         self._section: Mapping[str, Any] = section or {}
         self._given: dict[str, str] = {}
         for file in inputs.variable_files:
-            self._given |= load_variables(file)
+            self._given |= _read_variables(file)
         self._given |= inputs.variables
         self._sensitive = self._sensitive_names(data, findings)
         self._values: dict[str, SecretStr | str | None] = {}
@@ -196,12 +207,15 @@ def _builds(data: Mapping[str, Any], source: Source) -> Iterator[Build]:
             if isinstance(kind, str) and kind:
                 findings.warn(section.path, f"the builder '{name}' is left out: {kind} builds no image in Azure")
             else:
-                findings.error(section.path, "the option 'type' is required")
+                findings.lacks(section.path, "the option 'type' is required")
             continue
         found = True
         yield Build(
-            names=(name,),
+            name=name,
+            full_name=name,
             others=tuple(names),
+            strict_names=True,
+            group="",
             options=Section({key: value for key, value in section.data.items() if key not in _ABOUT}, section.path),
             provisioners=tuple(_sections(data, "provisioners", findings)),
             error_cleanup=Section(cleanup, ("error-cleanup-provisioner",)) if isinstance(cleanup, dict) else None,

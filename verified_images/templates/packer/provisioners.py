@@ -8,20 +8,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import SecretStr, ValidationError
 
 from verified_images.templates.fields import reveal
-from verified_images.templates.files import mistake_about
 from verified_images.templates.nearest import did_you_mean
-from verified_images.templates.packer_execute_command import SecretOnCommandLineError, read_command
-from verified_images.templates.packer_files import resolve
-from verified_images.templates.packer_findings import Section
-from verified_images.templates.packer_values import Kind, Option, Options, read_options
+from verified_images.templates.packer.execute_command import SecretOnCommandLineError, read_command
+from verified_images.templates.packer.files import mistake_about_file, resolve
+from verified_images.templates.packer.findings import Section
+from verified_images.templates.packer.values import Kind, Option, Options, read_options
 from verified_images.templates.problems import validation_problems
 from verified_images.templates.provisioners import provisioner_kinds, read_provisioner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from verified_images.templates.packer_files import Folders
-    from verified_images.templates.packer_findings import Findings
+    from verified_images.templates.packer.files import Folders
+    from verified_images.templates.packer.findings import Findings
     from verified_images.templates.problems import KeyPath
     from verified_images.templates.provisioners import Provisioner
 
@@ -106,7 +105,7 @@ def _check(entry: Entry, data: dict[str, Any], folders: Folders, findings: Findi
         provisioner = read_provisioner({entry.type: data})
         for keys, name in provisioner.named_files():
             found = resolve(folders, name)
-            if (mistake := mistake_about(folders.template, found)) is not None:
+            if (mistake := mistake_about_file(folders, name)) is not None:
                 findings.error((*path, *keys), mistake)
             elif found != name:
                 _put(data, keys, found)
@@ -131,18 +130,8 @@ def _plain(options: Options, table: Mapping[str, Option]) -> dict[str, Any]:
 
 def _shell(options: Options, findings: Findings) -> dict[str, Any] | None:
     data = _plain(options, _SHELL)
-    if _is_deprovision(data.get("inline")):
-        findings.warn(
-            (*options.path, "inline"),
-            "this step is left out: the machine is deprovisioned in any case, after its tests and before the capture",
-        )
+    if not _leave_out_deprovision(data, (*options.path, "inline"), findings):
         return None
-    if any("-deprovision" in reveal(line) for line in data.get("inline") or ()):
-        findings.warn(
-            (*options.path, "inline"),
-            "this step deprovisions the machine, among other things; take that out, since it is done in any case, "
-            "after the tests, and the tests need the user that it removes",
-        )
     environment = _environment(options, findings)
     if environment:
         data["env"] = environment
@@ -207,12 +196,31 @@ _HARMLESS = re.compile(
 )
 
 
-def _is_deprovision(inline: list[SecretStr | str] | None) -> bool:
-    """Tell whether commands do nothing but deprovision the machine."""
-    text = "\n".join(reveal(line) for line in inline or ())
-    if "-deprovision" not in text:
-        return False
-    commands = [command.strip() for command in re.split(r"&&|;|\n", text)]
+def _leave_out_deprovision(data: dict[str, Any], path: KeyPath, findings: Findings) -> bool:
+    """Leave out the commands at the end that do nothing but deprovision; False if there are no others."""
+    lines: list[SecretStr | str] = data.get("inline") or []
+    kept = len(lines)
+    while kept and _does_nothing_else(reveal(lines[kept - 1])):
+        kept -= 1
+    if any("-deprovision" in reveal(line) for line in lines[kept:]):
+        what = "the last of these commands are" if kept else "this step is"
+        reason = "the machine is deprovisioned in any case, after its tests and before the capture"
+        findings.warn(path, f"{what} left out: {reason}")
+        if not kept:
+            return False
+        data["inline"] = lines = lines[:kept]
+    if any("-deprovision" in reveal(line) for line in lines):
+        findings.warn(
+            path,
+            "this step deprovisions the machine, among other things; take that out, since it is done in any case, "
+            "after the tests, and the tests need the user that it removes",
+        )
+    return True
+
+
+def _does_nothing_else(line: str) -> bool:
+    """Tell whether commands only deprovision, or do what goes with it and has no effect on an image otherwise."""
+    commands = [command.strip() for command in re.split(r"&&|;|\n", line)]
     return all(_AGENT.fullmatch(command) or _HARMLESS.fullmatch(command) for command in commands)
 
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 from verified_images.templates.problems import validation_problems
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic import ValidationError
 
-    from verified_images.templates.packer_findings import Findings
+    from verified_images.templates.packer.findings import Findings
     from verified_images.templates.problems import KeyPath
 
 
@@ -27,8 +29,7 @@ class Draft:
         for step in keys[:-1]:
             data = data.setdefault(str(step), {})
         data[str(keys[-1])] = value
-        for length in range(1, len(keys) + 1):
-            self._origins.setdefault(keys[:length], origin)
+        self._origins[keys] = origin
 
     def get(self, key: str) -> Any:  # noqa: ANN401 - what templates hold
         """Return the value under ``key``, or None."""
@@ -43,20 +44,23 @@ class Draft:
         if second and isinstance(self.data.get(first), dict):
             self.data[first].pop(second, None)
 
-    def note(self, error: ValidationError, findings: Findings, required: dict[KeyPath, str]) -> None:
+    def note(self, error: ValidationError, findings: Findings, name_option: Callable[[Draft, KeyPath], str]) -> None:
         """Note what the model found wrong, where the values are from.
 
-        ``required`` are the names of Packer's options by the keys that they go to.
+        ``name_option`` gives the name of Packer's option for a key that is missing.
         """
         for key_path, message in validation_problems(error, self.data):
-            origin = self.origin(key_path)
-            if findings.is_spoilt(origin):
+            if message != "this key is required":
+                origin = self.origin(key_path)
+                if not findings.is_spoilt(origin):
+                    findings.error(origin, message)
                 continue
-            if key_path in required and message == "this key is required":
-                if not findings.is_spoilt((*self._origins[()], required[key_path])):
-                    findings.error(self._origins[()], f"the option '{required[key_path]}' is required")
+            if key_path == ("builder", "source"):  # which the mapping has said, or why it has none
                 continue
-            findings.error(origin, message)
+            around, name = self.origin(key_path[:-1]), name_option(self, key_path)
+            # What is missing may stand beside what the key around it is from, in the build or in a block of it.
+            if not any(findings.holds_spoilt((*path, name)) for path in (self._origins[()], around, around[:-1])):
+                findings.lacks(around, f"the option '{name}' is required")
 
     def origin(self, key_path: KeyPath) -> KeyPath:
         """Return where the value at ``key_path`` is from, or what is nearest to it."""

@@ -1,0 +1,1 @@
+"""Packer's templates, JSON and HCL, made into the model."""

@@ -1,0 +1,1 @@
+"""Packer's HCL: syntax, values, functions, and the blocks of a template."""

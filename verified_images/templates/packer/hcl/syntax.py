@@ -1,0 +1,221 @@
+"""Packer's HCL files as blocks, attributes and expressions, with the line of each.
+
+Expressions are the trees of python-hcl2's grammar rather than its dictionaries, which know neither lines nor the
+difference between an expression and a text that looks like one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from hcl2.parser import parser
+from lark import Token, Tree
+from lark.exceptions import LarkError, UnexpectedInput
+
+from verified_images.templates.documents import fail, read_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import TypeAlias
+
+    Expression: TypeAlias = Tree[Token]
+
+LARGEST_HCL = 256 * 1024
+"""Larger files are refused, in characters."""
+_MOST_OPEN = 200
+_HEREDOC = re.compile(r"<<-?([A-Za-z][A-Za-z0-9._-]*)\r?\n")
+
+
+class HclSyntaxError(Exception):
+    """A text is not HCL, because of what stands in ``line``, from 1 where it is known."""
+
+    def __init__(self, message: str, line: int | None) -> None:
+        self.line = line
+        super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """``name = expression``."""
+
+    name: str
+    expression: Expression
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """``type "label" { ... }``."""
+
+    type: str
+    labels: tuple[str, ...]
+    body: Body
+    line: int
+
+
+@dataclass(slots=True)
+class Body:
+    """What stands in a file or a block; of an attribute that is there twice, ``repeated`` holds the second."""
+
+    attributes: dict[str, Attribute] = field(default_factory=dict)
+    blocks: list[Block] = field(default_factory=list)
+    repeated: list[Attribute] = field(default_factory=list)
+
+
+def read_hcl(file: Path) -> Body:
+    """Return what a file says.
+
+    Raises:
+        TemplateError: it cannot be read, or its syntax is wrong.
+    """
+    text = read_text(file, allow_empty=True)
+    try:
+        return _body(trees_below(parse_hcl(text))[0])
+    except HclSyntaxError as error:
+        fail(file, str(error), error.line)
+    except RecursionError:
+        fail(file, "blocks or expressions are nested too deeply")
+
+
+def parse_hcl(text: str) -> Expression:
+    """Return the tree of a file; HclSyntaxError if there is none."""
+    _check_limits(text)
+    try:
+        return parser().parse(text + "\n")
+    except UnexpectedInput as error:
+        line = error.line if error.line > 0 else None
+        raise HclSyntaxError(_sentence(error, text), line) from None
+    except (LarkError, RecursionError) as error:
+        raise HclSyntaxError(f"this is not HCL: {str(error).partition(chr(10))[0]}", None) from None
+
+
+@lru_cache(maxsize=1024)
+def parse_expression(text: str) -> Expression:
+    """Return the tree of an expression; HclSyntaxError if there is none."""
+    tree = parse_hcl(f"_ = {text}")
+    attribute = trees_below(trees_below(tree)[0])
+    if len(attribute) != 1 or attribute[0].data != "attribute":
+        raise HclSyntaxError("one expression is needed", None)
+    return trees_below(attribute[0])[-1]
+
+
+def parse_template(text: str) -> Expression:
+    """Return the tree of a text with ``${...}`` and ``%{...}``, in which backslashes have no meaning."""
+    return parse_expression(_as_quoted(text))
+
+
+def parse_heredoc(token: Token) -> Expression:
+    """Return the tree of a heredoc, whose lines lose their common indentation if it begins with ``<<-``."""
+    head, _, rest = str(token).partition("\n")
+    content = rest.rstrip("\r\n")
+    content = content[: content.rindex("\n") + 1] if "\n" in content else ""
+    if head.startswith("<<-"):
+        lines = content.splitlines(keepends=True)
+        indents = [len(line) - len(line.lstrip()) for line in lines if line.strip()]
+        common = min(indents, default=0)
+        content = "".join(line[common:] if line.strip() else line for line in lines)
+    return parse_template(content)
+
+
+def trees_below(tree: Expression) -> list[Expression]:
+    """Return the children of a tree that mean something: no punctuation, line ends or comments."""
+    return [child for child in tree.children if isinstance(child, Tree) and child.data != "new_line_or_comment"]
+
+
+def line_of(tree: Expression) -> int | None:
+    """Return the line that a tree begins in, where it is known."""
+    return None if tree.meta.empty else tree.meta.line
+
+
+def _body(tree: Expression) -> Body:
+    body = Body()
+    for child in trees_below(tree):
+        parts = trees_below(child)
+        if child.data == "attribute":
+            attribute = Attribute(_name(parts[0]), parts[-1], child.meta.line)
+            if attribute.name in body.attributes:
+                body.repeated.append(attribute)
+            body.attributes.setdefault(attribute.name, attribute)
+        else:
+            names = [_name(part) for part in parts[:-1]]
+            body.blocks.append(Block(names[0], tuple(names[1:]), _body(parts[-1]), child.meta.line))
+    return body
+
+
+def _name(tree: Expression) -> str:
+    """Return the name of an attribute or block, or a block's label."""
+    if tree.data != "string":
+        return str(tree.children[0])
+    parts = [part.children[0] for part in trees_below(tree)]
+    if any(isinstance(part, Tree) for part in parts):
+        raise HclSyntaxError("a block's label must be plain text", line_of(tree))
+    return "".join(map(str, parts))
+
+
+def _check_limits(text: str) -> None:
+    if len(text) > LARGEST_HCL:
+        raise HclSyntaxError(f"the file is larger than {LARGEST_HCL // 1024} KiB", None)
+    depth = 0
+    for character in re.findall(r"[\[\](){}]", text):
+        depth += 1 if character in "[({" else -1
+        if depth > _MOST_OPEN:
+            raise HclSyntaxError("brackets are nested too deeply", None)
+    # The grammar's own search for the end of a heredoc is slow where there is none.
+    for match in _HEREDOC.finditer(text):
+        if not re.search(rf"^[ \t]*{re.escape(match[1])}\r?$", text[match.end() :], re.MULTILINE):
+            line = text.count("\n", 0, match.start()) + 1
+            raise HclSyntaxError(f"the text that begins with '<<{match[1]}' has no end: '{match[1]}' on its own", line)
+
+
+def _sentence(error: UnexpectedInput, text: str) -> str:
+    found = getattr(error, "token", None)
+    shown = str(found) if found is not None else text[error.pos_in_stream :][:1]
+    shown = shown.strip()[:30] or "the end of the line"
+    return f"this is not HCL: '{shown}' is not expected here (column {error.column})"
+
+
+def _as_quoted(text: str) -> str:
+    """Return a text as HCL writes it in quotes; what stands in ``${}`` and ``%{}`` stays as it is."""
+    quoted = ['"']
+    place = 0
+    while place < len(text):
+        if text.startswith(("$${", "%%{"), place):
+            quoted.append(text[place : place + 3])
+            place += 3
+        elif text.startswith(("${", "%{"), place):
+            end = _end_of_sequence(text, place + 2)
+            quoted.append(text[place:end])
+            place = end
+        else:
+            quoted.append({'"': '\\"', "\\": "\\\\"}.get(text[place], text[place]))
+            place += 1
+    return "".join((*quoted, '"'))
+
+
+def _end_of_sequence(text: str, place: int) -> int:
+    """Return the place behind the brace that closes a sequence which was opened before ``place``."""
+    depth = 1
+    quotes: list[int] = []
+    while place < len(text):
+        character = text[place]
+        if quotes and quotes[-1] == depth:  # in a text
+            if character == "\\":
+                place += 1
+            elif character == '"':
+                quotes.pop()
+            elif text.startswith(("${", "%{"), place) and not text.startswith(("$${", "%%{"), place - 1):
+                depth += 1
+                place += 1
+        elif character == '"':
+            quotes.append(depth)
+        elif character == "{":
+            depth += 1
+        elif character == "}":
+            depth -= 1
+            if depth == 0:
+                return place + 1
+        place += 1
+    raise HclSyntaxError("a sequence that begins with '${' or '%{' has no '}'", None)
