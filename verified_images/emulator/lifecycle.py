@@ -15,6 +15,7 @@ from verified_images.emulator.arm_errors import ArmError
 from verified_images.emulator.locations import check_location
 from verified_images.emulator.operations import Work, preempted
 from verified_images.emulator.paging import page
+from verified_images.emulator.request_bodies import read_body
 from verified_images.emulator.routing import GROUP, Route
 from verified_images.emulator.wire import Answer, Request
 
@@ -129,7 +130,7 @@ class Kind:
             self._check_parent(cloud, request.id)
             self._check_not_deleting(existing)
             check_preconditions(request, existing)
-            body = request.json()
+            body = read_body(self.type, request)
             if self.tracked:
                 check_location(self.type, body, existing)
             resource = self.complete(cloud, request, body, existing)
@@ -142,7 +143,7 @@ class Kind:
             existing = self.find(cloud, request.id)
             self._check_not_deleting(existing)
             check_preconditions(request, existing)
-            body = request.json()
+            body = read_body(self.type, request)
             if set(body) <= {"tags"}:
                 existing.body["tags"] = body.get("tags") or {}
                 self.stamp(existing)
