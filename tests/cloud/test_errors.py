@@ -101,7 +101,7 @@ def test_a_refused_call_says_what_was_tried_and_how_to_trace_it(arm: Arm, script
     assert (error.operation, error.resource) == ("create resource group", "web")
     assert error.correlation_id == "c0ffee"
     assert str(error) == (
-        "create resource group 'web' failed: AuthorizationFailed: No role; log in again, or ask for a role that "
+        "create resource group 'web' failed: AuthorizationFailed: No role; log in (`az login`), or ask for a role that "
         "allows it (correlation id c0ffee)"
     )
     assert error.__cause__ is not None

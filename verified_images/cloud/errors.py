@@ -42,7 +42,7 @@ ADVICE: Mapping[type[CloudError], str] = {
     CapacityError: "try another vm_size or location",
     QuotaError: "ask Azure for more quota, or delete what uses it",
     ThrottledError: "wait some minutes and run again",
-    AccessDeniedError: "log in again, or ask for a role that allows it",
+    AccessDeniedError: "log in (`az login`), or ask for a role that allows it",
 }
 """What to do next, by kind of error."""
 

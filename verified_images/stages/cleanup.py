@@ -72,7 +72,8 @@ def cleanup(context: BuildContext) -> CleanupReport:
         else:
             context.undo.forget(temporary.id)
             removed.append(temporary.id)
-    left = _ask_what_is_left(context, errors)
+    # Without a credential, which preflight has said already, ARM could not be asked.
+    left = _ask_what_is_left(context, errors) if context.undo.was_used else ()
     return CleanupReport(tuple(removed), left, tuple(errors), time.monotonic() - started)
 
 

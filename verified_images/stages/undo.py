@@ -30,12 +30,14 @@ class UndoStack:
         self._journal = journal
         self._stack: list[Temporary] = []
         self._kept: list[str] = []
+        self._used = False
         self._lock = threading.Lock()
 
     def register(self, kind: str, resource_id: str, delete: Callable[[], None] | None = None) -> None:
         """Remember a resource that is about to be made; once this returns it may be made."""
         self._journal.planned(kind, resource_id)
         with self._lock:
+            self._used = True
             self._stack.append(Temporary(kind, resource_id, delete))
 
     def forget(self, resource_id: str) -> None:
@@ -53,6 +55,11 @@ class UndoStack:
         with self._lock:
             self._kept.append(resource_id)
         self.forget(resource_id)
+
+    @property
+    def was_used(self) -> bool:
+        """Whether the build ever was about to make something."""
+        return self._used
 
     def is_registered(self, resource_id: str) -> bool:
         """Tell whether the resource may exist."""
