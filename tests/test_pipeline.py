@@ -104,6 +104,15 @@ def test_an_image_is_built_tested_and_published(connection: CloudConnection, tmp
     connection.compute.images.begin_delete("images", "web-managed").result()
 
 
+def test_what_comes_after_a_restart_runs_in_the_next_boot(connection: CloudConnection, tmp_path: Path) -> None:
+    boot_id = "/proc/sys/kernel/random/boot_id"
+    restart = {"inline": [f"cat {boot_id} >/var/tmp/before", "reboot"], "sudo": True, "expect_disconnect": True}
+    look = {"inline": [f"! cmp {boot_id} /var/tmp/before"]}
+    template = make_template(tmp_path, provisioners=[{"shell": restart}, {"shell": look}])
+    with nothing_left_behind(connection, tmp_path), opened_build(connection, template, tmp_path) as build:
+        build.provision(build.preflight())
+
+
 @pytest.fixture(scope="module")
 def booted(connection: CloudConnection, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScaleSet]:
     """A scale set of two instances, for all tests of what an instance is like."""
