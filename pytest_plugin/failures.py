@@ -39,6 +39,15 @@ def shortened(run: SpecRun, error: VerifiedImagesError) -> BaseException:
     return pytest.fail.Exception(failure_text(run, error), pytrace=False).with_traceback(error.__traceback__)
 
 
+def without_history(interrupt: KeyboardInterrupt, config: pytest.Config) -> KeyboardInterrupt:
+    """Take from an interrupt where it came from, unless the user asked for that.
+
+    pytest parses the files that it came through, before clean-up begins, and those of the Azure SDK are so large
+    that this takes it many seconds.
+    """
+    return interrupt if config.getoption("fulltrace") else interrupt.with_traceback(None)
+
+
 @contextmanager
 def telling(run: SpecRun, config: pytest.Config) -> Iterator[None]:
     """Turn the library's errors into outcomes of the test whose fixture asked for a stage."""
@@ -51,3 +60,5 @@ def telling(run: SpecRun, config: pytest.Config) -> Iterator[None]:
         if wants_traceback(config):
             raise
         raise shortened(run, error) from None
+    except KeyboardInterrupt as interrupt:
+        raise without_history(interrupt, config) from None

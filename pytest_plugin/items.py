@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_plugin import run
-from pytest_plugin.failures import shortened, wants_traceback
+from pytest_plugin.failures import shortened, wants_traceback, without_history
 from pytest_plugin.schedule import stage_key
 from pytest_plugin.session import session_key
 from pytest_plugin.specs import spec_of
@@ -53,6 +53,8 @@ class StageItem(pytest.Item):
             self._run.perform(Stage(self.name))
         except GateClosedError as closed:
             raise pytest.skip.Exception(str(closed)) from closed
+        except KeyboardInterrupt as interrupt:
+            raise without_history(interrupt, self.config) from None
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:  # noqa: ANN401 - pytest's types of these are private
         """Say in one sentence what failed and why; with -vv or --full-trace, where as well."""

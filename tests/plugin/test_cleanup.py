@@ -130,6 +130,13 @@ class TestInterruption:
         specs.run("specs")
         assert specs.cloud.log[-3:] == ["debian: cleanup", "debian: cleanup", "closed"]
 
+    @pytest.mark.parametrize("arguments", [("specs",), ("specs/debian/test_machine.py",)], ids=["stage", "fixture"])
+    def test_shows_where_it_came_from_only_on_request(self, specs: Specs, arguments: tuple[str, ...]) -> None:
+        specs.add()
+        specs.cloud.wrong["debian: provision"] = interrupt
+        specs.run(*arguments).stdout.no_fnmatch_line("*fakes.py:*")
+        specs.run(*arguments, "--full-trace").stdout.fnmatch_lines(["*fakes.py:*"])
+
     def test_a_second_time_names_what_is_left(self, specs: Specs) -> None:
         specs.add()
         specs.cloud.wrong["debian: provision"] = interrupt
