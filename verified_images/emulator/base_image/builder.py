@@ -7,7 +7,6 @@ import fcntl
 import os
 import subprocess
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verified_images.emulator.base_image import disk, recipe
@@ -16,6 +15,7 @@ from verified_images.emulator.base_image.tools import SEARCH_PATH, Workbench, re
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 _PURPOSE = "building the Debian 12 disk"
 

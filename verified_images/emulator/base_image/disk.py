@@ -11,12 +11,13 @@ import secrets
 import struct
 import uuid
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verified_images.emulator.base_image import recipe
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from verified_images.emulator.base_image.tools import Workbench
 
 _SECTOR = 512
@@ -72,9 +73,7 @@ class DiskBuilder:
         self._make_esp(disk, esp_serial)
         write_bios_loader(disk, (self.work / "boot.img").read_bytes(), (self.work / "core.img").read_bytes())
         packed = self.work / "disk.qcow2"
-        self.bench.run(
-            ["qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(disk), str(packed)], "writing the disk"
-        )
+        self.bench.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(disk), str(packed)], "writing the disk")
         return packed
 
     def _make_root(self, rootfs: Path, disk: Path, esp_uuid: str) -> None:
@@ -89,8 +88,19 @@ class DiskBuilder:
         sectors = str(_ROOT_START - _ESP_START)
         step = "making the EFI system partition"
         self.bench.run(["mformat", "-i", esp, "-F", "-v", "ESP", "-N", serial, "-T", sectors, "::"], step)
+        erase_partition_table(disk, _ESP_START * _SECTOR)
         self.bench.run(["mmd", "-i", esp, "::EFI", "::EFI/BOOT"], step)
         self.bench.run(["mcopy", "-i", esp, str(self.work / "BOOTX64.EFI"), "::EFI/BOOT/BOOTX64.EFI"], step)
+
+
+def erase_partition_table(disk: Path, offset: int) -> None:
+    """Erase the partition table that ``mformat`` writes into a file system's boot sector, at ``offset`` in bytes.
+
+    A file system that is itself in a partition has no use for one, and GRUB complains about partitions in partitions.
+    """
+    with disk.open("r+b") as file:
+        file.seek(offset + 446)
+        file.write(bytes(64))
 
 
 def write_bios_loader(disk: Path, boot: bytes, core: bytes) -> None:

@@ -16,7 +16,7 @@ SUITE = "bookworm"
 SIZE_BYTES = 30 << 30
 """The size of the Marketplace image's OS disk."""
 
-LAYOUT = 1
+LAYOUT = 2
 """Raised whenever the code beside this file makes another disk of the same ingredients."""
 
 PACKAGES = (

@@ -12,8 +12,8 @@ _GUESTS_OWN = "root/etc/apt/sources.list.d/debian.sources"
 def apt_sources(suite: str, etc: Path = Path("/etc")) -> str:
     """Give the apt sources for ``suite``: the host's own where it runs that Debian, else Debian's public ones.
 
-    A mirror that the host uses is thus used here too. The host's entries for other archives are left out, since they sign
-    with keys of their own.
+    A mirror that the host uses is thus used here too. The host's entries for other archives are left out, since they
+    sign with keys of their own.
     """
     if _runs(suite, etc):
         stanzas = [

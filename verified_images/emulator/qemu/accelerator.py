@@ -28,9 +28,7 @@ class Accelerator:
 
 KVM = Accelerator("kvm", "host")
 # Without these features guests take paths that are quicker where the processor is software.
-TCG = Accelerator(
-    "tcg,thread=multi", "max,erms=off,fsrm=off,la57=off,svm=off,smap=off,smep=off,umip=off,pku=off"
-)
+TCG = Accelerator("tcg,thread=multi,tb-size=256", "max,erms=off,fsrm=off,la57=off,svm=off,smap=off,smep=off,umip=off,pku=off")
 
 
 def choose_accelerator(cache: Path) -> Accelerator:
@@ -52,8 +50,13 @@ def runs_guests(accelerator: Accelerator) -> bool:
         disk.write(build_probe_sector())
         disk.flush()
         try:
-            done = subprocess.run(_probe_command(accelerator, disk.name), timeout=_SECONDS_TO_BOOT, check=False,
-                                  stdin=subprocess.DEVNULL, capture_output=True)
+            done = subprocess.run(
+                _probe_command(accelerator, disk.name),
+                timeout=_SECONDS_TO_BOOT,
+                check=False,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+            )
         except (subprocess.TimeoutExpired, FileNotFoundError):
             return False
     return done.returncode == EXIT_CODE
@@ -61,10 +64,24 @@ def runs_guests(accelerator: Accelerator) -> bool:
 
 def _probe_command(accelerator: Accelerator, disk: str) -> list[str]:
     return [
-        "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-        "-machine", "pc", "-accel", accelerator.accel, "-cpu", accelerator.cpu, "-m", "32",
-        "-drive", f"file={disk},if=ide,format=raw,snapshot=on",
-        "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
+        "qemu-system-x86_64",
+        "-nodefaults",
+        "-no-user-config",
+        "-display",
+        "none",
+        "-no-reboot",
+        "-machine",
+        "pc",
+        "-accel",
+        accelerator.accel,
+        "-cpu",
+        accelerator.cpu,
+        "-m",
+        "32",
+        "-drive",
+        f"file={disk},if=ide,format=raw,snapshot=on",
+        "-device",
+        "isa-debug-exit,iobase=0xf4,iosize=0x04",
     ]
 
 

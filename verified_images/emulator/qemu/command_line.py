@@ -71,19 +71,21 @@ def find_firmware() -> tuple[Path, Path]:
     raise HypervisorError("guests of generation V2 need UEFI firmware; install with: apt-get install ovmf")
 
 
-def qemu_command(spec: GuestSpec, files: GuestFiles, accelerator: Accelerator, *, monitor: int, agent: int) -> list[str]:
+def qemu_command(
+    spec: GuestSpec, files: GuestFiles, accelerator: Accelerator, *, monitor: int, agent: int
+) -> list[str]:
     """Give QEMU's command line; ``monitor`` and ``agent`` are the numbers of inherited sockets."""
     return [
         "qemu-system-x86_64",
         *("-name", f"guest={spec.name}"),
-        *("-nodefaults", "-no-user-config", "-display", "none", "-rtc", "base=utc"),
+        *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-rtc", "base=utc"),
         *_machine(spec, files),
         *("-accel", accelerator.accel, "-cpu", accelerator.cpu),
         *("-smp", str(spec.cpus), "-m", f"{spec.memory_mib}M"),
         *_disks(spec, files),
         *_network(spec.network),
         *("-object", "rng-random,id=entropy,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=entropy"),
-        *("-chardev", f"file,id=serial,path={_escape(files.serial_log)}", "-serial", "chardev:serial"),
+        *("-chardev", f"file,id=serial,path={_escape(files.serial_log)},append=on", "-serial", "chardev:serial"),
         *("-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor,mode=control"),
         *("-chardev", f"socket,id=agent,fd={agent}", "-device", "virtio-serial-pci"),
         *("-device", "virtserialport,chardev=agent,name=org.qemu.guest_agent.0"),

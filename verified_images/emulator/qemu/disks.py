@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from verified_images.emulator.hypervisor import HypervisorError
 
@@ -45,7 +46,7 @@ def freeze_disk(path: Path, image: Path) -> None:
 
 def disk_size(path: Path) -> int:
     """Give the size in bytes that a guest sees."""
-    return int(_info(path)["virtual-size"])  # type: ignore[call-overload]
+    return int(_info(path)["virtual-size"])
 
 
 def backing_reference(path: Path, base: Path) -> str:
@@ -78,7 +79,7 @@ def _point_at_same_base_from(path: Path, new_path: Path) -> None:
         _qemu_img("rebase", "-q", "-u", "-F", "qcow2", "-b", backing_reference(new_path, base), str(path))
 
 
-def _info(path: Path) -> dict[str, object]:
+def _info(path: Path) -> dict[str, Any]:
     return dict(json.loads(_qemu_img("info", "-U", "-f", "qcow2", "--output=json", str(path))))
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-import socket
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.hypervisor import CommandOutcome, HypervisorError
 
-_SECONDS_TO_ANSWER = 20.0
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Mapping
+
+_SECONDS_TO_ANSWER = 60.0
 _SECONDS_TO_DIE = 5
 _TIMED_OUT = (124, 137)
 """Exit codes of ``timeout`` when it had to end, or to kill, what it ran."""
@@ -47,7 +50,9 @@ class GuestAgent:
             return False
         return True
 
-    def execute(self, command: str, *, timeout: float = _SECONDS_TO_ANSWER, **arguments: object) -> Any:  # noqa: ANN401 - each command has a shape of its own
+    def execute(  # each command answers with a shape of its own
+        self, command: str, arguments: Mapping[str, object] | None = None, *, timeout: float = _SECONDS_TO_ANSWER
+    ) -> Any:  # noqa: ANN401 - see above
         """Run one of the agent's commands and give what it returns.
 
         Raises:
@@ -57,7 +62,7 @@ class GuestAgent:
         if not self._lock.acquire(timeout=timeout):
             raise AgentSilentError("the guest agent is busy")
         try:
-            answer = self._ask({"execute": command, "arguments": arguments}, time.monotonic() + timeout)
+            answer = self._ask({"execute": command, "arguments": dict(arguments or {})}, time.monotonic() + timeout)
         except OSError as error:
             raise AgentSilentError("the guest agent does not answer") from error
         finally:
@@ -66,11 +71,12 @@ class GuestAgent:
             raise HypervisorError(f"the guest agent refused {command}: {answer['error'].get('desc')}")
         return answer["return"]
 
-    def send(self, command: str, **arguments: object) -> None:
-        """Give a command that has no answer, such as the one that ends the guest."""
+    def reboot(self) -> None:
+        """Tell the guest to restart itself; there is no answer."""
+        request = {"execute": "guest-shutdown", "arguments": {"mode": "reboot"}}
         with self._lock:
             self._socket.settimeout(_SECONDS_TO_ANSWER)
-            self._socket.sendall(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
+            self._socket.sendall(json.dumps(request).encode() + b"\n")
 
     def run_script(self, script: str, timeout: float) -> CommandOutcome:
         """Run a shell script as root, by its own interpreter if it names one; it may run for ``timeout`` seconds.
@@ -87,18 +93,22 @@ class GuestAgent:
 
     def close(self) -> None:
         """Hang up."""
-        self._socket.close()
+        with self._lock:
+            self._socket.close()
 
     def _run(self, command: list[str], stdin: bytes, timeout: float) -> CommandOutcome:
         deadline = time.monotonic() + timeout
         started = self.execute(
             "guest-exec",
-            path=command[0],
-            arg=command[1:],
-            **{"input-data": base64.b64encode(stdin).decode(), "capture-output": True},
+            {
+                "path": command[0],
+                "arg": command[1:],
+                "input-data": base64.b64encode(stdin).decode(),
+                "capture-output": True,
+            },
         )
         pause = 0.01
-        while not (status := self.execute("guest-exec-status", pid=started["pid"]))["exited"]:
+        while not (status := self.execute("guest-exec-status", started))["exited"]:
             if time.monotonic() > deadline:
                 raise HypervisorError(f"the script did not end within {timeout:.0f} s")
             time.sleep(pause)
@@ -118,7 +128,7 @@ class GuestAgent:
         received = bytearray()
         marker = json.dumps({"return": number}).encode() + b"\n"
         while True:
-            before, found, answer = received.rpartition(marker)
+            _, found, answer = received.rpartition(marker)
             if found and b"\n" in answer:
                 return dict(json.loads(answer.partition(b"\n")[0]))
             self._socket.settimeout(max(0.01, deadline - time.monotonic()))

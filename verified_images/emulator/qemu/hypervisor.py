@@ -6,6 +6,7 @@ import fcntl
 import os
 import shutil
 import threading
+from functools import partial
 from typing import IO, TYPE_CHECKING
 
 from verified_images.emulator.base_image.marketplace import marketplace_disk
@@ -13,15 +14,15 @@ from verified_images.emulator.hypervisor import HypervisorError
 from verified_images.emulator.qemu import disks
 from verified_images.emulator.qemu.accelerator import choose_accelerator
 from verified_images.emulator.qemu.command_line import GuestFiles
-from verified_images.emulator.qemu.launch import launch_guest
+from verified_images.emulator.qemu.guest import Guest
 from verified_images.emulator.qemu.processes import Spawner, end_recorded_process
+from verified_images.emulator.qemu.qemu_process import prepare_files, start_qemu
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from verified_images.emulator.hypervisor import CommandOutcome, Generation, GuestSpec
-    from verified_images.emulator.qemu.guest import Guest
 
 
 class QemuHypervisor:
@@ -55,9 +56,10 @@ class QemuHypervisor:
             self._starting.add(spec.name)
         try:
             self.stop(spec.name, graceful=False)
-            guest = launch_guest(spec, self._files(spec.name), self._accelerator, self._spawner)
-            with self._lock:
-                self._guests[spec.name] = guest
+            files = self._files(spec.name)
+            prepare_files(spec, files)
+            start = partial(start_qemu, spec, files, self._accelerator, self._spawner)
+            self._guests[spec.name] = Guest(spec, files.serial_log, start)
         finally:
             self._starting.discard(spec.name)
 
@@ -69,6 +71,9 @@ class QemuHypervisor:
         if graceful:
             guest.shut_down()
         guest.end()
+        files = self._files(name)
+        files.record.unlink(missing_ok=True)
+        files.seed.unlink(missing_ok=True)
         with self._lock:
             if self._guests.get(name) is guest:
                 del self._guests[name]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
-import select
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ class Monitor:
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._received = bytearray()
-        self._events: list[str] = []
+        self._events: list[dict[str, Any]] = []
 
     def open(self, timeout: float) -> None:
         """Wait for QEMU's greeting and take up the conversation.
@@ -63,43 +63,41 @@ class Monitor:
         """Run a command that exists only for human users and give what it prints."""
         return str(self.execute("human-monitor-command", **{"command-line": line}))
 
-    def take_events(self) -> list[str]:
-        """Give the names of the events reported since the last call, without waiting."""
-        with self._lock:
-            while self._is_readable(0.0):
+    def read_last_events(self) -> list[dict[str, Any]]:
+        """Give all events that QEMU has reported, when it has ended."""
+        with self._lock, contextlib.suppress(MonitorClosedError):
+            while True:
                 self._remember(self._read(time.monotonic() + _SECONDS_TO_ANSWER))
-            events, self._events = self._events, []
-        return events
+        return self._events
 
     def close(self) -> None:
         """Hang up."""
-        self._socket.close()
+        with self._lock:
+            self._socket.close()
 
     def _remember(self, message: dict[str, Any]) -> None:
         if "event" in message:
-            self._events.append(message["event"])
-
-    def _is_readable(self, timeout: float) -> bool:
-        return b"\n" in self._received or bool(select.select([self._socket], [], [], timeout)[0])
+            self._events.append(message)
 
     def _send(self, data: bytes) -> None:
         try:
+            self._socket.settimeout(_SECONDS_TO_ANSWER)
             self._socket.sendall(data)
         except OSError as error:
             raise MonitorClosedError("QEMU has ended") from error
 
     def _read(self, deadline: float) -> dict[str, Any]:
         while b"\n" not in self._received:
-            if not self._is_readable(max(0.0, deadline - time.monotonic())):
-                raise MonitorClosedError("QEMU's monitor does not answer")
             try:
+                self._socket.settimeout(max(0.01, deadline - time.monotonic()))
                 received = self._socket.recv(1 << 16)
+            except TimeoutError as error:
+                raise MonitorClosedError("QEMU's monitor does not answer") from error
             except OSError as error:
                 raise MonitorClosedError("QEMU has ended") from error
             if not received:
                 raise MonitorClosedError("QEMU has ended")
             self._received += received
-        line, _, rest = self._received.partition(b"\n")
-        self._received = rest
+        line, _, self._received = self._received.partition(b"\n")
         message: dict[str, Any] = json.loads(line)
         return message

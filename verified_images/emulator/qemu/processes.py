@@ -40,9 +40,13 @@ class Spawner:
         """Start ``command`` with its output in ``log``; it inherits ``sockets``.
 
         Raises:
-            HypervisorError: the system has no setpriv.
+            HypervisorError: the system has no setpriv, or this object is closed.
         """
-        return self._thread.submit(self._start, command, log, sockets).result()
+        try:
+            started = self._thread.submit(self._start, command, log, sockets)
+        except RuntimeError as error:
+            raise HypervisorError("no process is started while the hypervisor closes") from error
+        return started.result()
 
     def close(self) -> None:
         """End the thread, and with it every process it started."""
@@ -73,7 +77,7 @@ def record_process(record: Path, pid: int) -> None:
 
 
 def end_recorded_process(record: Path) -> bool:
-    """Kill the process that ``record`` tells of, if it still runs, and remove the record; tell whether one was killed."""
+    """Kill the process that ``record`` tells of, if it still runs, and remove the record; tell whether it ran."""
     try:
         facts = json.loads(record.read_text(encoding="utf-8"))
         pid, started, boot_id = int(facts["pid"]), facts["started"], facts["boot_id"]
