@@ -343,7 +343,7 @@ class TestCommands:
         machine.run("verify", "-k", "nginx and not slow")
 
         assert machine.take_calls()[-1] == (
-            "python -m pytest -o testpaths=specs --junit-xml=report.xml -k nginx and not slow"
+            "python -m pytest -o testpaths=specs -o junit_logging=all --junit-xml=report.xml -k nginx and not slow"
         )
 
     def test_test_ends_as_pytest_ends(self, machine: Machine) -> None:
