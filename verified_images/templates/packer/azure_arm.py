@@ -121,6 +121,8 @@ class _Mapping:
         found = [name for name in _SOURCE_OPTIONS if options.get(name) is not None]
         for name in found[1:]:
             self._findings.error((*options.path, name), f"one source is needed, not several: here is '{found[0]}' too")
+        if len(found) > 1 or self._findings.holds_spoilt((*options.path, "shared_image_gallery")):
+            self.draft.drop("builder.source")
 
     def targets(self) -> None:
         """Leave out targets that are not asked for."""
@@ -234,13 +236,12 @@ class _Mapping:
         self.draft.set("builder.source", {}, path)
         gallery = self._block("shared_image_gallery", value, path)
         for name in ("community_gallery_image_id", "direct_shared_gallery_image_id"):
-            if gallery.has(name):
+            if gallery.get(name) is not None:
                 self._findings.error(
                     (*path, name),
                     "images of community galleries and of galleries that are shared directly cannot be built from; "
                     "name the image definition in its own gallery",
                 )
-                self._findings.spoil(path)
         parts = ("subscription", "resource_group", "gallery_name", "image_name", "image_version")
         values = {name: gallery.get(name) for name in parts}
         if (image_id := gallery.get("id")) is not None:

@@ -112,9 +112,12 @@ def _check(entry: Entry, data: dict[str, Any], folders: Folders, findings: Findi
         return read_provisioner({entry.type: data})
     except ValidationError as error:
         for key_path, message in validation_problems(error, {entry.type: data}):
-            where = (*path, *key_path[1:])
-            if not any(findings.is_spoilt((*path, key)) for key in entry.section.data):
-                findings.error(where, message)
+            if any(findings.is_spoilt((*path, key)) for key in entry.section.data):
+                continue
+            if message == "this key is required":
+                findings.lacks(path, f"the option '{key_path[-1]}' is required")
+            else:
+                findings.error((*path, *key_path[1:]), message)
         return None
 
 

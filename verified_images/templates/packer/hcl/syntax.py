@@ -173,7 +173,7 @@ def _check_limits(text: str) -> None:
 def _sentence(error: UnexpectedInput, text: str) -> str:
     found = getattr(error, "token", None)
     shown = str(found) if found is not None else text[error.pos_in_stream :][:1]
-    shown = shown.strip()[:30] or "the end of the line"
+    shown = " ".join(shown.split()[:1])[:30] or "the end of the line"
     return f"this is not HCL: '{shown}' is not expected here (column {error.column})"
 
 

@@ -1,0 +1,431 @@
+"""Packer's HCL templates: files, variables, locals, sources and builds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.templates.packer.conftest import BUILD, SOURCE, Load, Mistakes, warnings_of
+from verified_images.templates.loading import load_templates
+from verified_images.templates.model import ShellProvisioner, TargetRegion, Variable, reveal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECRET = "s3cr3t-t0ken"
+TEMPLATE = SOURCE + BUILD
+
+
+def build(*lines: str, sources: str = '["source.azure-arm.debian"]') -> str:
+    return "build {\n  sources = " + sources + "\n" + "\n".join(lines) + "\n}\n"
+
+
+def commands(provisioner: object) -> list[str]:
+    assert isinstance(provisioner, ShellProvisioner)
+    return [reveal(line) for line in provisioner.inline or ()]
+
+
+def inline(load: Load, expression: str, more: str = "", **arguments: object) -> list[str]:
+    """Return the commands that an expression of a template gives."""
+    text = SOURCE + build(f'  provisioner "shell" {{ inline = {expression} }}') + more
+    (loaded,) = load(text, **arguments)
+    return commands(loaded.template.provisioners[0])
+
+
+def test_the_shortest_template_is_loaded(load: Load) -> None:
+    (loaded,) = load(TEMPLATE)
+    assert loaded.template.name == "debian-nginx"
+    assert loaded.template.file.name == "main.pkr.hcl"
+    assert loaded.template.builder.vm_size == "Standard_B2s"
+    assert loaded.warnings == ()
+
+
+def test_all_files_of_a_folder_are_one_template(load: Load) -> None:
+    (loaded,) = load(
+        {
+            "a.pkr.hcl": 'variable "size" { default = "Standard_B1s" }',
+            "b.pkr.hcl": BUILD,
+            "c.pkr.hcl": SOURCE.replace('"Standard_B2s"', "var.size"),
+            "values.auto.pkrvars.hcl": 'size = "Standard_B4ms"\n',
+        }
+    )
+    assert loaded.template.builder.vm_size == "Standard_B4ms"
+    assert loaded.template.file.name == "b.pkr.hcl"
+
+
+def test_one_file_may_be_loaded_alone(load: Load, spec: Path) -> None:
+    load({"nginx.pkr.hcl": TEMPLATE})
+    (spec / "broken.pkr.hcl").write_text("{")
+    (loaded,) = load_templates(spec / "nginx.pkr.hcl", environment={})
+    assert loaded.template.name == "nginx"
+
+
+def test_json_says_the_same(load: Load) -> None:
+    text = """{
+      "//": "a comment",
+      "variable": {"size": {"type": "string", "default": "Standard_B4ms"}},
+      "source": {"azure-arm": {"debian": {
+        "image_publisher": "Debian", "image_offer": "debian-12", "image_sku": "12-gen2", "location": "westeurope",
+        "vm_size": "${var.size}", "managed_image_name": "nginx", "managed_image_resource_group_name": "images"
+      }}},
+      "build": {
+        "sources": ["source.azure-arm.debian"],
+        "provisioner": [{"shell": {"inline": ["echo ${upper(\\"a\\")} \\\\n"]}}, {"shell": {"inline": "b"}}]
+      }
+    }"""
+    (loaded,) = load({"main.pkr.json": text})
+    assert loaded.template.builder.vm_size == "Standard_B4ms"
+    assert [commands(provisioner) for provisioner in loaded.template.provisioners] == [["echo A \\n"], ["b"]]
+
+
+class TestVariables:
+    SIZE = SOURCE.replace('"Standard_B2s"', "var.size") + BUILD
+
+    def size(self, load: Load, declaration: str, **arguments: object) -> str:
+        return load(f'{self.SIZE}variable "size" {{\n{declaration}\n}}\n', **arguments)[0].template.builder.vm_size
+
+    def test_take_their_value_from_many_places(self, load: Load, spec: Path) -> None:
+        (spec / "more.pkrvars.hcl").write_text('size = "from-file"\n')
+        (spec / "more.json").write_text('{"size": "from-json"}')
+        default, environment = 'default = env("SIZE")', {"SIZE": "default", "PKR_VAR_size": "from-environment"}
+        files = [spec / "more.pkrvars.hcl", spec / "more.json"]
+        assert self.size(load, default, environment={"SIZE": "default"}) == "default"
+        assert self.size(load, default, environment=environment) == "from-environment"
+        assert self.size(load, default, environment=environment, variable_files=files[:1]) == "from-file"
+        assert self.size(load, default, environment=environment, variable_files=files) == "from-json"
+        assert self.size(load, default, variable_files=files, variables={"size": "given"}) == "given"
+
+    def test_have_types(self, load: Load) -> None:
+        text = """
+        variable "n" { type = number }
+        variable "flag" { type = bool }
+        variable "names" { type = list(string) }
+        variable "o" { type = object({a = string, b = optional(number, 5)}) }
+        variable "m" { default = {x = "1"} }
+        """
+        given = {"n": "7", "flag": "true", "names": '["a", "b"]', "o": "{a = 1}", "m": '{x = "2"}'}
+        expression = '["${var.n + 1} ${var.flag ? "y" : "n"} ${join("", var.names)} ${var.o.a}${var.o.b} ${var.m.x}"]'
+        assert inline(load, expression, text, variables=given) == ["8 y ab 15 2"]
+
+    def test_are_declared_in_the_template(self, load: Load) -> None:
+        text = 'variables {\n  a = "x"\n}\nvariable "b" {\n  description = "d"\n  sensitive = true\n}\n'
+        assert load(TEMPLATE + text, variables={"b": "v"})[0].template.variables == (
+            Variable(name="b", secret=True, required=True, description="d"),
+            Variable(name="a"),
+        ) or load(TEMPLATE + text, variables={"b": "v"})[0].template.variables == (
+            Variable(name="a"),
+            Variable(name="b", secret=True, required=True, description="d"),
+        )
+
+    def test_are_validated(self, load: Load, mistakes: Mistakes) -> None:
+        declaration = """
+          default = "Standard_B2s"
+          validation {
+            condition     = can(regex("^Standard_", var.size))
+            error_message = "The size must be a Standard one."
+          }"""
+        assert self.size(load, declaration) == "Standard_B2s"
+        text = f'{self.SIZE}variable "size" {{\n{declaration}\n}}\n'
+        assert mistakes(text, variables={"size": "Basic_A0"}) == [
+            (
+                16,
+                "variable.size.validation[0]",
+                "the value of the variable 'size' is wrong: The size must be a Standard one.",
+            ),
+        ]
+
+    def test_that_are_sensitive_stay_secret(self, load: Load) -> None:
+        text = 'variable "token" {\n  sensitive = true\n  default = "' + SECRET + '"\n}\n'
+        text += SOURCE + build(
+            '  provisioner "shell" {\n    inline = concat(["echo a"], ["login ${upper(var.token)}"])',
+            '    environment_vars = ["TOKEN=${var.token}", "PAGE=hello"]\n  }',
+        )
+        (loaded,) = load(text)
+        (found,) = loaded.template.provisioners
+        assert isinstance(found, ShellProvisioner)
+        assert commands(found) == ["echo a", f"login {SECRET.upper()}"]
+        assert found.env["PAGE"] == "hello"
+        assert reveal(found.env["TOKEN"]) == SECRET
+        assert SECRET not in repr(loaded.template)
+        assert SECRET.upper() not in repr(loaded.template)
+        assert {SECRET, SECRET.upper()} <= {secret.get_secret_value() for secret in loaded.template.secrets}
+        assert "echo a" in repr(loaded.template)
+
+    @pytest.mark.parametrize(
+        ("text", "key_path", "message"),
+        [
+            (
+                'variable "a" {}',
+                "variable.a",
+                (
+                    "the variable 'a' has no value; give it one (--vi-var a=..., PKR_VAR_a, or a "
+                    "file of variables) or a default"
+                ),
+            ),
+            (
+                'variable "a" {\n  defualt = 1\n  default = 1\n}',
+                "variable.a.defualt",
+                "a variable has no 'defualt'; did you mean 'default'?",
+            ),
+            (
+                'variable "a" {\n  type = number\n  default = "x"\n}',
+                "variable.a.default",
+                "a number is needed, not text",
+            ),
+            (
+                'variable "a" {\n  type = strin\n  default = "x"\n}',
+                "variable.a.type",
+                "there is no type 'strin'; did you mean 'string'?",
+            ),
+            (
+                'variable "a" {\n  default = var.b\n}',
+                "variable.a.default",
+                ("there is no name 'var' here; text must be in quotes"),
+            ),
+            (
+                'variable "a" {\n  default = upper("b")\n}',
+                "variable.a.default",
+                "the default of a variable may use the function 'env' alone, not 'upper'; use 'locals'",
+            ),
+            (
+                'variable "a" { default = 1 }\nvariable "a" { default = 2 }',
+                "variable.a",
+                "there is another variable 'a'",
+            ),
+            (
+                'variable "a" {\n  default = 1\n  validation {\n    error_message = "x"\n  }\n}',
+                "variable.a.validation[0]",
+                "the key 'condition' is required",
+            ),
+        ],
+    )
+    def test_that_are_wrong_are_told(self, mistakes: Mistakes, text: str, key_path: str, message: str) -> None:
+        assert [found[1:] for found in mistakes(TEMPLATE + text)] == [(key_path, message)]
+
+    def test_of_a_file_that_nobody_declared_are_warned_of(self, load: Load, spec: Path) -> None:
+        file = spec / "x.pkrvars.hcl"
+        file.write_text("sise = 1\n")
+        ((_, message),) = warnings_of(load(TEMPLATE + 'variable "size" { default = 1 }', variable_files=[file]))
+        assert message == "the template has no variable 'sise'; did you mean 'size'?"
+
+
+class TestLocals:
+    def test_may_use_each_other_in_any_order(self, load: Load) -> None:
+        text = 'locals {\n  b = "${local.a}!"\n}\nlocals {\n  a = "x"\n}\nlocal "c" {\n  expression = local.b\n}\n'
+        assert inline(load, "[local.c]", text) == ["x!"]
+
+    def test_may_be_sensitive(self, load: Load) -> None:
+        text = f'local "c" {{\n  expression = "{SECRET}"\n  sensitive = true\n}}\n'
+        (loaded,) = load(SOURCE + build('  provisioner "shell" { inline = [local.c] }') + text)
+        assert SECRET not in repr(loaded.template)
+
+    @pytest.mark.parametrize(
+        ("text", "key_path", "message"),
+        [
+            ("locals {\n  a = local.b\n  b = local.a\n}", "locals.b", "the locals need each other: a -> b -> a"),
+            ("locals {\n  a = local.c\n}", "locals.a", "there is no local 'c'; known: a"),
+            (
+                "locals {\n  a = nothing\n}",
+                "locals.a",
+                ("there is no name 'nothing' here; known: local, packer, path, var; text must be in quotes"),
+            ),
+            ("locals {\n  a = 1\n}\nlocals {\n  a = 2\n}", "local.a", "there is another local 'a'"),
+            ('local "a" {}', "local.a", "the key 'expression' is required"),
+        ],
+    )
+    def test_that_are_wrong_are_told(self, mistakes: Mistakes, text: str, key_path: str, message: str) -> None:
+        assert [found[1:] for found in mistakes(TEMPLATE + text)] == [(key_path, message)]
+
+
+class TestBuilds:
+    OTHER = SOURCE.replace('"debian"', '"other"').replace('"nginx"', '"other"')
+
+    def test_make_a_template_of_each_source(self, load: Load) -> None:
+        sources = '["source.azure-arm.debian", "azure-arm.other"]'
+        text = (
+            SOURCE
+            + self.OTHER
+            + build(
+                '  provisioner "shell" { inline = ["${source.type} ${source.name}"] }',
+                '  provisioner "shell" {\n    only = ["azure-arm.other"]\n    inline = ["only"]\n  }',
+                '  provisioner "shell" {\n    inline = ["a"]\n    override = { debian = { inline = ["b"] } }\n  }',
+                sources=sources,
+            )
+        )
+        found = {loaded.template.name: loaded.template for loaded in load(text)}
+        assert {name: [commands(p)[0] for p in each.provisioners] for name, each in found.items()} == {
+            "debian-nginx-debian": ["azure-arm debian", "b"],
+            "debian-nginx-other": ["azure-arm other", "only", "a"],
+        }
+
+    def test_may_add_to_a_source(self, load: Load) -> None:
+        text = SOURCE + 'build {\n  source "azure-arm.debian" {\n    name = "large"\n    os_disk_size_gb = 99\n  }\n}\n'
+        (loaded,) = load(text)
+        assert loaded.template.builder.os_disk_size_gb == 99
+
+    def test_of_the_same_source_are_named_by_their_own_names(self, load: Load) -> None:
+        text = SOURCE + build('  name = "one"') + build('  name = "two"')
+        assert [loaded.template.name for loaded in load(text)] == ["debian-nginx-one", "debian-nginx-two"]
+
+    def test_know_some_of_what_packer_knows(self, load: Load) -> None:
+        expression = '["${build.User} ${build.ConnType} ${packer.version} ${build.name}", "{{ build `User` }}"]'
+        text = SOURCE + build('  name = "b"', f'  provisioner "shell" {{ inline = {expression} }}')
+        assert commands(load(text)[0].template.provisioners[0]) == ["packer ssh 1.16.0 b", "packer"]
+
+    def test_have_post_processors_and_a_clean_up(self, load: Load) -> None:
+        (loaded,) = load(
+            SOURCE
+            + build(
+                '  error-cleanup-provisioner "shell" { inline = ["dmesg"] }',
+                '  post-processor "manifest" { output = "a.json" }',
+                '  post-processors {\n    post-processor "shell-local" { inline = ["x"] }',
+                '    post-processor "manifest" {}\n  }',
+            )
+        )
+        assert commands(loaded.template.error_cleanup_provisioner) == ["dmesg"]
+        assert [each.shell_local is not None for each in loaded.template.post_processors] == [False, True, False]
+
+    def test_may_have_dynamic_blocks(self, load: Load) -> None:
+        dynamic = """
+          shared_image_gallery_destination {
+            resource_group = "r"
+            gallery_name   = "g"
+            image_name     = "d"
+            image_version  = "1.0.0"
+            dynamic "target_region" {
+              for_each = { northeurope = 2, eastus = 3 }
+              iterator = region
+              content {
+                name     = region.key
+                replicas = region.value
+              }
+            }
+          }
+        }"""
+        text = SOURCE.rstrip().removesuffix("}") + dynamic
+        gallery = load(f"{text}\n{BUILD}")[0].template.image.gallery
+        assert gallery is not None
+        assert gallery.regions == ("westeurope", "eastus", "northeurope")
+        assert gallery.target_regions == (
+            TargetRegion(name="eastus", replicas=3),
+            TargetRegion(name="northeurope", replicas=2),
+        )
+
+    def test_for_other_clouds_are_left_out_with_a_warning(self, load: Load) -> None:
+        text = 'source "docker" "x" {\n  image = "y"\n}\n'
+        text += SOURCE + build(sources='["source.docker.x", "source.azure-arm.debian"]')
+        assert warnings_of(load(text)) == [
+            ("build.sources[0]", "the source 'docker.x' is left out: docker builds no image in Azure"),
+        ]
+
+    def test_warn_of_names_that_no_build_has(self, load: Load) -> None:
+        text = SOURCE + build('  provisioner "shell" {\n    only = ["azure-arm"]\n    inline = ["a"]\n  }')
+        assert warnings_of(load(text)) == [
+            ("build.provisioner[0].only[0]", "there is no build 'azure-arm'; did you mean 'azure-arm.debian'?"),
+        ]
+
+    @pytest.mark.parametrize(
+        ("text", "key_path", "message"),
+        [
+            (SOURCE, "build", "the template has no 'build' block"),
+            (SOURCE + "build {}", "build", "the build names no source"),
+            (
+                SOURCE + build(sources='["azure-arm.debain"]'),
+                "build.sources[0]",
+                "there is no source 'azure-arm.debain'; did you mean 'source.azure-arm.debian'?",
+            ),
+            (
+                SOURCE + build(sources="1"),
+                "build.sources",
+                'a list of sources is needed, such as ["source.azure-arm.name"]',
+            ),
+            (SOURCE + SOURCE + BUILD, "source.azure-arm.debian", "there is another source 'azure-arm.debian'"),
+            (
+                SOURCE + build("  provisoner {}"),
+                "provisoner",
+                "a build has no block 'provisoner' of this form; did you mean 'provisioner'?",
+            ),
+            (SOURCE + build("  source_s = 1"), "build.source_s", "a build has no 'source_s'; did you mean 'sources'?"),
+            (
+                SOURCE + build('  provisioner "shell" { inline = [build.ID] }'),
+                "build.provisioner[0].inline[0]",
+                (
+                    "the build's ID is known only while it runs, not when the template is loaded; ask the machine for "
+                    "it in a script instead"
+                ),
+            ),
+            (
+                TEMPLATE + 'data "azure-keyvaultsecret" "x" {}',
+                "data.azure-keyvaultsecret.x",
+                (
+                    "data sources are not supported: work the value out before, and give it as a variable (--vi-var, "
+                    "PKR_VAR_..., or a file of variables)"
+                ),
+            ),
+            (TEMPLATE + "sauce {}", "sauce", "there is no block 'sauce'; did you mean 'source'?"),
+            (TEMPLATE + 'source "x" {}', "source", "the block 'source' has two labels, a type and a name"),
+            (
+                TEMPLATE + "x = 1",
+                "x",
+                (
+                    "a block is needed here, not a value; known: build, communicator, data, "
+                    "hcp_packer_registry, local, locals, packer, source, variable, variables"
+                ),
+            ),
+            (
+                TEMPLATE.replace("location ", 'location = "westus"\n  location '),
+                "location",
+                "the key 'location' appears twice; the first is in line 5",
+            ),
+            (
+                TEMPLATE.replace('"westeurope"', "var.place"),
+                "source.azure-arm.debian.location",
+                "there is no variable 'place'",
+            ),
+            (
+                TEMPLATE.replace('"westeurope"', "data.x.y.z"),
+                "source.azure-arm.debian.location",
+                "'data' has no value here: data sources are not supported; give the value as a variable",
+            ),
+            (
+                TEMPLATE.replace("  location ", '  dynamic "spot" {}\n  location '),
+                "source.azure-arm.debian.spot",
+                "a dynamic block needs 'for_each' and 'content'",
+            ),
+        ],
+    )
+    def test_that_are_wrong_are_told(self, mistakes: Mistakes, text: str, key_path: str, message: str) -> None:
+        assert [found[1:] for found in mistakes(text)] == [(key_path, message)]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("build {\n  x = = 1\n}", 2, "this is not HCL: '=' is not expected here (column 7)"),
+        ("build {\n", 2, "this is not HCL: 'the end of the line' is not expected here (column 1)"),
+        ("a = <<EOF\nx\n", 1, "the text that begins with '<<EOF' has no end: 'EOF' on its own"),
+        ("a = " + "[" * 300, None, "brackets are nested too deeply"),
+        ("a = " + "x" * 300_000, None, "the file is larger than 256 KiB"),
+    ],
+)
+def test_wrong_syntax_is_told(mistakes: Mistakes, text: str, line: int | None, message: str) -> None:
+    assert mistakes(text) == [(line, "", message)]
+
+
+def test_mistakes_of_several_files_are_told_with_their_lines(load: Load, mistakes: Mistakes) -> None:
+    files = {"a.pkr.hcl": SOURCE.replace("vm_size", "vm_sise"), "b.pkr.hcl": "\n\n" + build('  provisioner "shel" {}')}
+    assert mistakes(files) == [
+        (6, "source.azure-arm.debian.vm_sise", "azure-arm has no option 'vm_sise'; did you mean 'vm_size'?"),
+        (5, "build.provisioner[0]", "there is no provisioner 'shel'; did you mean 'shell'?"),
+    ]
+    assert load is not None
+
+
+def test_what_packer_itself_is_told_is_read(load: Load) -> None:
+    text = 'packer {\n  required_version = ">= 1.7.0, != 1.8.0"\n  required_plugins {\n    azure = {\n'
+    text += '      source = "github.com/hashicorp/azure"\n      version = "~> 2"\n    }\n  }\n}\n'
+    assert load(text + TEMPLATE)[0].warnings == ()
+    assert warnings_of(load(text.replace(">= 1.7.0", ">= 2.0") + TEMPLATE)) == [
+        ("packer.required_version", "the template asks for Packer 2.0; it is read as Packer 1.16.0 does"),
+    ]
