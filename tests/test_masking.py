@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from verified_images.masking import Masker
 
-SECRET = 'p@ss "w\'ord\\1'
+SECRET = "p@ss \"w'ord\\1"
 
 
 @pytest.mark.parametrize(
