@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PURPOSE = "building the Debian 12 disk"
+_SECONDS_BETWEEN_TRIES = 5.0
 
 
 def debian_disk(cache: Path, progress: Callable[[str], None]) -> Path:
@@ -90,5 +91,5 @@ def _lock(file: Path, progress: Callable[[str], None]) -> Iterator[None]:
                 break
             except BlockingIOError:
                 progress(f"{_PURPOSE}: another process is at it ({time.monotonic() - started:.0f} s)")
-                time.sleep(5)
+                time.sleep(_SECONDS_BETWEEN_TRIES)
         yield

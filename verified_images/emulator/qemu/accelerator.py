@@ -28,7 +28,9 @@ class Accelerator:
 
 KVM = Accelerator("kvm", "host")
 # Without these features guests take paths that are quicker where the processor is software.
-TCG = Accelerator("tcg,thread=multi,tb-size=256", "max,erms=off,fsrm=off,la57=off,svm=off,smap=off,smep=off,umip=off,pku=off")
+TCG = Accelerator(
+    "tcg,thread=multi,tb-size=256", "max,erms=off,fsrm=off,la57=off,svm=off,smap=off,smep=off,umip=off,pku=off"
+)
 
 
 def choose_accelerator(cache: Path) -> Accelerator:
