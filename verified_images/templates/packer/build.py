@@ -14,7 +14,7 @@ from verified_images.templates.nearest import did_you_mean
 from verified_images.templates.packer.azure_arm import map_builder, name_option
 from verified_images.templates.packer.execute_command import FIELDS
 from verified_images.templates.packer.findings import Section
-from verified_images.templates.packer.functions import Functions
+from verified_images.templates.packer.functions import BUILD_VALUES_LATER, Functions
 from verified_images.templates.packer.go_syntax import GoTemplateError
 from verified_images.templates.packer.go_templates import GoRenderer, UnknownValueError
 from verified_images.templates.packer.post_processors import map_post_processor
@@ -100,7 +100,10 @@ def _make(source: Source, build: Build, name: str) -> Template | None:
     renderer = _Rendering(source, {"BuildName": build.name})
     draft = map_builder(renderer.section(build.options), source.folders, source.findings)
     user = draft.get("builder.username") or "packer"
-    renderer = _Rendering(source, _known(source, build, user))
+    known = _known(source, build, user)
+    if draft.get("builder.os_type") == "Windows":  # which is loaded, but never runs
+        known = {name: f"{{{{.{name}}}}}" for name in BUILD_VALUES_LATER} | known
+    renderer = _Rendering(source, known)
     provisioners = tuple(_provisioners(source, build, renderer))
     cleanup = None
     if build.error_cleanup is not None:
@@ -139,7 +142,6 @@ def _known(source: Source, build: Build, user: str) -> dict[str, str]:
         "User": user,
         "ConnType": "ssh",
         "Port": "22",
-        "WinRMPassword": "{{.WinRMPassword}}",  # of a machine with Windows, which is not built
         "PackerRunUUID": str(uuid.uuid5(uuid.NAMESPACE_OID, source.run.id)),
     }
 

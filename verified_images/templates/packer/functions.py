@@ -25,7 +25,7 @@ LARGEST_TEXT = 1024 * 1024
 """No text may grow beyond this number of characters."""
 BUILD_VALUES_LATER = (
     "ID", "Host", "Password", "PackerHTTPAddr", "PackerHTTPIP", "PackerHTTPPort", "SSHPublicKey", "SSHPrivateKey",
-    "SSHPrivateKeyFile", "SourceImageName", "TenantID", "SubscriptionID", "TempDeploymentName",
+    "SSHPrivateKeyFile", "WinRMPassword", "SourceImageName", "TenantID", "SubscriptionID", "TempDeploymentName",
     "TempComputeName", "TempNicName", "TempOSDiskName", "TempResourceGroupName", "TempNsgName", "TempKeyVaultName",
     "TempSubnetName", "TempDataDiskName", "TempPublicIPAddressName", "TempVirtualNetworkName",
 )  # fmt: skip

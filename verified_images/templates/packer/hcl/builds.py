@@ -128,7 +128,9 @@ class HclBuilds:
                 yield use
 
     def _use(self, reference: str, block: Block | None, path: KeyPath, file: Path, scope: Scope) -> _Use | None:
-        kind, _, name = reference.removeprefix("source.").partition(".")
+        # Packer takes any word before the type for "source".
+        parts = reference.split(".")
+        kind, name = (*(parts[1:] if len(parts) > 2 else parts), "", "")[:2]  # noqa: PLR2004 - a type and a name
         findings = self._reader.findings
         if (kind, name) not in self._sources:
             known = [f"source.{'.'.join(source)}" for source in self._sources]

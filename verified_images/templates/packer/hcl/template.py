@@ -52,10 +52,7 @@ _LABELS = {
 }
 """The blocks of a file, and how many labels each has."""
 _LABEL_NAMES = {0: "no label", 1: "one label, a name", 2: "two labels, a type and a name"}
-_DATA = (
-    "data sources are not supported: work the value out before, and give it as a variable (--vi-var, PKR_VAR_..., or a "
-    "file of variables)"
-)
+_DATA = "this is left out: data sources are not supported; what uses it needs a variable instead"
 
 
 def load_packer_hcl(path: Path, name: str, inputs: Inputs) -> tuple[tuple[Template, ...], tuple[TemplateProblem, ...]]:
@@ -136,14 +133,14 @@ class _Loader:
                 self._check_packer(block, file)
 
     def _take_build(self, block: Block, file: Path) -> None:
-        place = Place(file, block.line)
         match block.type:
             case "source":
                 self._builds.declare_source(block, file)
             case "build":
                 self._builds.declare_build(block, file)
             case "data":
-                self._findings.error_at(place, ".".join(("data", *block.labels)), _DATA)
+                self._places.note(("data", *block.labels), file, block.line)
+                self._findings.warn(("data", *block.labels), _DATA)
             case "hcp_packer_registry" | "communicator":
                 self._places.note((block.type,), file, block.line)
                 self._findings.warn((block.type,), f"'{block.type}' has no effect: images go to Azure alone")
