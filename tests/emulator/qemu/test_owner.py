@@ -1,0 +1,149 @@
+"""Guests whose owner dies, and guests that never boot: QEMU is real, but nothing has to start in it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.emulator.qemu.guests import make_provisioning, make_spec
+from verified_images.emulator.hypervisor import HypervisorError
+from verified_images.emulator.qemu import QemuHypervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.qemu
+
+OWNER = """
+import sys, time
+from pathlib import Path
+from tests.emulator.qemu.guests import make_provisioning, make_spec
+from verified_images.emulator.qemu import QemuHypervisor
+state = Path(sys.argv[1])
+hypervisor = QemuHypervisor(state, state / "cache")
+disk = state / "disks/os.qcow2"
+hypervisor.create_disk(disk, base=None, size_bytes=1 << 20)
+hypervisor.start(make_spec("orphan", disk, provisioning=make_provisioning(), memory_mib=64))
+print(hypervisor.is_running("orphan"), flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def hypervisor(tmp_path: Path) -> Iterator[QemuHypervisor]:
+    hypervisor = QemuHypervisor(tmp_path, tmp_path / "cache")
+    yield hypervisor
+    hypervisor.close()
+
+
+@pytest.fixture
+def disk(hypervisor: QemuHypervisor, tmp_path: Path) -> Path:
+    disk = tmp_path / "disks/os.qcow2"
+    hypervisor.create_disk(disk, base=None, size_bytes=1 << 20)
+    return disk
+
+
+def _processes_with(text: str) -> list[int]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if text.encode() in command and command.startswith(b"qemu-system"):
+            found.append(int(process.name))
+    return found
+
+
+def test_a_guest_dies_with_its_owner_and_leaves_no_secrets(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", OWNER, str(tmp_path)], stdout=subprocess.PIPE) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == b"True\n"
+        assert len(_processes_with(str(tmp_path))) == 1
+        owner.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while _processes_with(str(tmp_path)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert _processes_with(str(tmp_path)) == []
+    seed, record = (tmp_path / "guests/orphan" / name for name in ("seed.img", "process.json"))
+    assert seed.exists()
+    QemuHypervisor(tmp_path, tmp_path / "cache").close()
+    assert not seed.exists()
+    assert not record.exists()
+
+
+def test_a_folder_has_one_hypervisor(hypervisor: QemuHypervisor, tmp_path: Path) -> None:
+    with pytest.raises(HypervisorError, match=r"is in use by process \d+"):
+        QemuHypervisor(tmp_path, tmp_path / "cache")
+    hypervisor.close()
+    QemuHypervisor(tmp_path, tmp_path / "cache").close()
+
+
+def test_a_guest_is_started_once(hypervisor: QemuHypervisor, disk: Path) -> None:
+    spec = make_spec("one", disk, memory_mib=64)
+    hypervisor.start(spec)
+    with pytest.raises(HypervisorError, match="the guest one runs already"):
+        hypervisor.start(spec)
+    hypervisor.stop("one", graceful=False)
+    assert not hypervisor.is_running("one")
+    hypervisor.stop("one", graceful=False)
+    hypervisor.start(spec)
+    assert hypervisor.is_running("one")
+
+
+def test_what_is_kept_of_a_guest_is_private_and_can_be_forgotten(
+    hypervisor: QemuHypervisor, disk: Path, tmp_path: Path
+) -> None:
+    hypervisor.start(make_spec("one", disk, provisioning=make_provisioning(), generation="V2", memory_mib=64))
+    folder = tmp_path / "guests/one"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {file.name: file.stat().st_mode & 0o077 for file in folder.iterdir() if file.name != "qemu.log"} == {
+        "process.json": 0o044,
+        "seed.img": 0,
+        "serial.log": 0,
+        "uefi-variables.fd": 0,
+    }
+    hypervisor.forget("one")
+    assert not folder.exists()
+    assert disk.exists()
+
+
+def test_a_forwarded_port_stays_over_a_reset(hypervisor: QemuHypervisor, disk: Path) -> None:
+    hypervisor.start(make_spec("one", disk, memory_mib=64))
+    address = hypervisor.forward("one", 22)
+    assert hypervisor.forward("one", 22) == address
+    assert hypervisor.forward("one", 80) != address
+    (before,) = _processes_with(str(disk))
+    hypervisor.restart("one")
+    deadline = time.monotonic() + 20
+    while _processes_with(str(disk)) in ([], [before]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert _processes_with(str(disk)) not in ([], [before])
+    assert hypervisor.is_running("one")
+    assert hypervisor.forward("one", 22) == address
+
+
+def test_a_guest_that_qemu_refuses_is_told_in_its_words(hypervisor: QemuHypervisor, tmp_path: Path) -> None:
+    with pytest.raises(HypervisorError, match=r"the guest one could not be started: .*gone\.qcow2"):
+        hypervisor.start(make_spec("one", tmp_path / "gone.qcow2", memory_mib=64))
+    assert not hypervisor.is_running("one")
+
+
+def test_the_disk_of_a_running_guest_is_not_frozen(hypervisor: QemuHypervisor, disk: Path, tmp_path: Path) -> None:
+    hypervisor.start(make_spec("one", disk, memory_mib=64))
+    with pytest.raises(HypervisorError, match=r"os\.qcow2 cannot be frozen while the guest one runs"):
+        hypervisor.freeze_disk(disk, tmp_path / "image.qcow2")
+
+
+def test_a_guest_that_does_not_run_is_named(hypervisor: QemuHypervisor) -> None:
+    for ask in (lambda: hypervisor.forward("none", 22), lambda: hypervisor.run_command("none", "true", 1)):
+        with pytest.raises(HypervisorError, match="the guest none is not running"):
+            ask()
+    assert not hypervisor.is_agent_ready("none")
+    assert hypervisor.read_serial_log("none") == b""
