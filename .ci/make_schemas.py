@@ -45,16 +45,26 @@ def shorten(schema: dict[str, Any], wanted: list[str]) -> Any:  # noqa: ANN401 -
 def main() -> None:
     """Write the schemas of all types in ``BODIES``."""
     definitions = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["$defs"]
-    wanted = [name for pair in BODIES.values() for name in pair]
+    bodies = {kind: {"PUT": put, "PATCH": patch} for kind, (put, patch) in BODIES.items()}
+    models = collect_models(definitions, [name for pair in BODIES.values() for name in pair])
+    json.dump({"bodies": bodies, "models": models}, sys.stdout, separators=(",", ":"))
+    sys.stdout.write("\n")
+
+
+def collect_models(definitions: dict[str, Any], wanted: list[str]) -> dict[str, dict[str, Any]]:
+    """Give the compact form of the wanted models and of all that these name, by name."""
     models: dict[str, dict[str, Any]] = {}
     while wanted:
         name = wanted.pop()
         if name not in models:
-            properties = definitions[name].get("properties", {})
-            models[name] = {key: shorten(schema, wanted) for key, schema in sorted(properties.items())}
-    bodies = {kind: {"PUT": put, "PATCH": patch} for kind, (put, patch) in BODIES.items()}
-    json.dump({"bodies": bodies, "models": dict(sorted(models.items()))}, sys.stdout, separators=(",", ":"))
-    sys.stdout.write("\n")
+            models[name] = shorten_properties(definitions[name], wanted)
+    return dict(sorted(models.items()))
+
+
+def shorten_properties(model: dict[str, Any], wanted: list[str]) -> dict[str, Any]:
+    """Give the compact form of each property of a model."""
+    properties = model.get("properties", {})
+    return {name: shorten(schema, wanted) for name, schema in sorted(properties.items())}
 
 
 if __name__ == "__main__":

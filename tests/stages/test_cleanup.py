@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 NIC_IN_USE = {"error": {"code": "NicInUse", "message": "In use.", "details": []}}
 
 
-def test_nothing_made_is_nothing_removed_and_nothing_asked(open_build: Callable[..., BuildContext], scripted: ScriptedArm) -> None:
+def test_nothing_made_is_nothing_removed_and_nothing_asked(
+    open_build: Callable[..., BuildContext], scripted: ScriptedArm
+) -> None:
     report = cleanup(open_build())
     report.check()
     assert report.removed == report.left == ()
