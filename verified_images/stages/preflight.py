@@ -18,6 +18,7 @@ from verified_images.stages.capacity import quota_problems, size_problems, sourc
 from verified_images.stages.source import PinnedSource, pin_source
 from verified_images.stages.target import GalleryPlan, compare, plan_gallery, plan_managed
 from verified_images.stages.together import begin_together
+from verified_images.stages.unsupported import unsupported_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -156,6 +157,7 @@ def _security_type(context: BuildContext, findings: _Findings) -> str | None:
 
 def _template_problems(context: BuildContext, security_type: str | None) -> Iterator[str]:
     template = context.template
+    yield from unsupported_problems(template)
     if template.smoke.orchestration != "uniform":
         yield "smoke.orchestration: only uniform scale sets can be deployed yet"
     if security_type == "TrustedLaunch" and template.image.managed:

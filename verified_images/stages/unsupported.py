@@ -1,0 +1,69 @@
+"""What a template can say that no stage does yet: refused before anything is created, never ignored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import BaseModel
+
+    from verified_images.templates.model import Template
+
+BUILDER = (
+    "public_ip_sku",
+    "virtual_network",
+    "accelerated_networking",
+    "os_type",
+    "communicator",
+    "ssh_port",
+    "pause_before_connecting",
+    "operation_timeout",
+    "resource_group",
+    "tags",
+    "license_type",
+    "spot",
+    "user_assigned_managed_identities",
+    "os_disk_caching",
+    "keep_os_disk",
+    "data_disk_sizes_gb",
+    "data_disk_luns",
+    "disk_controller_type",
+    "disk_encryption_set",
+    "secure_boot",
+    "vtpm",
+    "encryption_at_host",
+    "security_encryption_type",
+)
+GALLERY = (
+    "target_regions",
+    "exclude_from_latest",
+    "shallow_replication",
+    "specialized",
+    "confidential_vm_encryption",
+    "timeout",
+)
+MANAGED = ("zone_resilient", "os_disk_snapshot", "data_disk_snapshot_prefix")
+IMAGE = ("vhd", "skip")
+TEMPLATE = ("error_cleanup_provisioner", "post_processors")
+
+
+def unsupported_problems(template: Template) -> Iterator[str]:
+    """Name every option of the template that is set to something which no stage honours."""
+    yield from _changed("builder", template.builder, BUILDER)
+    yield from _changed("image", template.image, IMAGE)
+    if template.image.gallery:
+        yield from _changed("image.gallery", template.image.gallery, GALLERY)
+    if template.image.managed:
+        yield from _changed("image.managed", template.image.managed, MANAGED)
+    yield from _changed("", template, TEMPLATE)
+    if template.builder.security_type == "ConfidentialVM":
+        yield "builder.security_type: ConfidentialVM is not supported yet; remove it"
+
+
+def _changed(path: str, model: BaseModel, names: tuple[str, ...]) -> Iterator[str]:
+    fields = type(model).model_fields
+    for name in names:
+        if getattr(model, name) != fields[name].get_default(call_default_factory=True):
+            yield f"{path}.{name}: this option is not supported yet; remove it".lstrip(".")
