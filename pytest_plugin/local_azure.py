@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,7 +60,7 @@ def start(settings: Settings, undo: ExitStack, output: Output | None = None) -> 
     """Start the local cloud on its folder, unless ``verified-images local serve`` serves it already.
 
     Raises:
-        VerifiedImagesError: another process uses the folder.
+        VerifiedImagesError: another process uses the folder, or it cannot be written.
     """
     from verified_images.emulator.announcement import find_running  # noqa: PLC0415 - slow
     from verified_images.emulator.local_cloud import LocalCloud, Options, StateInUseError  # noqa: PLC0415 - slow
@@ -76,6 +77,10 @@ def start(settings: Settings, undo: ExitStack, output: Output | None = None) -> 
         return Endpoint.of(undo.enter_context(LocalCloud(settings.state, options)))
     except StateInUseError as error:
         raise VerifiedImagesError(f"{error}: --vi-state names one") from error
+    except (OSError, sqlite3.Error) as error:
+        raise VerifiedImagesError(
+            f"the local cloud cannot start in '{settings.state}': {error}; --vi-state names another folder"
+        ) from error
 
 
 def connect(config: pytest.Config, settings: Settings, undo: ExitStack, output: Output) -> CloudConnection:

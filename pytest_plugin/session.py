@@ -91,10 +91,17 @@ class SpecSession:
             self._term.install()
         return (yield)
 
-    # Last, so that fixtures which use a machine are torn down before the machine is.
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+    # The innermost wrapper: after fixtures that use a machine are torn down, even if somebody's hook raised, and
+    # before the terminal's summary.
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
         """Clean up what no cleanup item has, and let the exit code tell of what is left."""
+        try:
+            return (yield)
+        finally:
+            self._finish(session)
+
+    def _finish(self, session: pytest.Session) -> None:
         try:
             self._clean_up(run for run in self.runs.values() if run.needs_cleanup)
         finally:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import sqlite3
 import stat
 from typing import TYPE_CHECKING
 
 import pytest
+from azure.core.exceptions import HttpResponseError
 
 from tests.emulator.clients import Clients
 from verified_images.emulator import LocalCloud, Options, StateInUseError, find_running
+from verified_images.emulator.timing import Timing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +24,31 @@ def test_state_survives_a_restart(tmp_path: Path, image_cache: Path) -> None:
     with LocalCloud(tmp_path, options) as cloud:
         clients = Clients(cloud)
         assert clients.resources.resource_groups.get("g").tags == {"a": "b"}
+        clients.close()
+
+
+class FullDisk:
+    """In place of the database: refuses everything."""
+
+    def execute(self, *_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+
+def test_a_full_disk_is_told_and_no_operation_waits_for_it(
+    tmp_path: Path, image_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timing = Timing({"Microsoft.Resources/resourceGroups/delete": 0.2})
+    with LocalCloud(tmp_path, Options(hypervisor="fake", cache=image_cache, timing=timing)) as cloud:
+        clients = Clients(cloud)
+        groups = clients.resources.resource_groups
+        groups.create_or_update("g", {"location": "eastus"})
+        deletion = groups.begin_delete("g")
+        with monkeypatch.context() as patch:
+            patch.setattr(cloud.cloud.store, "_database", FullDisk())
+            deletion.wait(10)
+            assert deletion.done()
+            with pytest.raises(HttpResponseError, match="could not use its own files: database or disk is full"):
+                groups.create_or_update("h", {"location": "eastus"}, retry_total=0)
         clients.close()
 
 

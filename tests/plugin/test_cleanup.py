@@ -51,6 +51,12 @@ class TestCleanup:
         assert specs.cloud.sessions["vm"].commands == ["last"]
         assert specs.cloud.log[-2:] == ["debian: cleanup", "closed"]
 
+    def test_is_done_also_when_another_plugin_cannot_finish(self, specs: Specs) -> None:
+        specs.add()
+        (specs.pytester.path / "file").touch()
+        specs.run("specs/debian/test_machine.py", "--junit-xml=file/report.xml")
+        assert specs.cloud.log[-2:] == ["debian: cleanup", "closed"]
+
 
 class TestLeftovers:
     def test_of_the_cleanup_item_fail_it_and_are_named(self, specs: Specs) -> None:

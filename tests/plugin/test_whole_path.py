@@ -179,3 +179,11 @@ def test_a_local_cloud_of_another_run_is_a_failure_that_says_so(example: Example
         result = example.run("specs")
     result.assert_outcomes(passed=1, failed=1, skipped=19)
     result.stdout.fnmatch_lines(["preflight of debian-nginx failed *is in use by process *--vi-state*"])
+
+
+def test_a_state_folder_that_cannot_be_made_is_a_failure_that_says_so(example: Example) -> None:
+    example.state.parent.joinpath("file").touch()
+    example.state = example.state.parent / "file" / "state"
+    result = example.run("specs")
+    result.assert_outcomes(passed=1, failed=1, skipped=19)
+    result.stdout.fnmatch_lines(["preflight of debian-nginx failed *cannot start in *Not a directory*--vi-state*"])

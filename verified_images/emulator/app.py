@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.routing import Route as WebRoute
 
-from verified_images.emulator.arm_errors import ArmError
+from verified_images.emulator.arm_errors import ArmError, unexpected
 from verified_images.emulator.identity import check_token
 from verified_images.emulator.locations import LOCATIONS, normalize_location
 from verified_images.emulator.rate_limits import rate_limit_headers
@@ -51,10 +51,9 @@ def _handle(cloud: Cloud, routes: Routes, web: WebRequest, content: bytes) -> Re
         return _respond(web, _dispatch(cloud, routes, web, content))
     except ArmError as error:
         return _respond(web, Answer(error.status, error.body(), error.headers))
-    except Exception:
+    except Exception as error:
         logger.exception("%s %s failed", web.method, web.url.path)
-        unexpected = ArmError(500, "InternalServerError", "An unexpected error occurred.")
-        return _respond(web, Answer(500, unexpected.body()))
+        return _respond(web, Answer(500, unexpected(error).body()))
 
 
 def _dispatch(cloud: Cloud, routes: Routes, web: WebRequest, content: bytes) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -50,6 +51,13 @@ class ArmError(Exception):
 def network_error(status: int, code: str, message: str) -> ArmError:
     """Make an error of the network provider, which always has an (often empty) list of details."""
     return ArmError(status, code, message, details=[])
+
+
+def unexpected(error: Exception) -> ArmError:
+    """Make the 500 for what nobody foresaw; what the disk refused is told, since only the user can help that."""
+    if isinstance(error, OSError | sqlite3.Error):
+        return ArmError(500, "InternalServerError", f"The local Azure could not use its own files: {error}.")
+    return ArmError(500, "InternalServerError", "An unexpected error occurred.")
 
 
 def group_not_found(name: str) -> ArmError:

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 import logging
+import sqlite3
 import threading
 import time
 import uuid
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from verified_images.emulator.arm_errors import ArmError
+from verified_images.emulator.arm_errors import ArmError, unexpected
 from verified_images.emulator.hypervisor import HypervisorError
 from verified_images.emulator.turns import Turns
 from verified_images.emulator.wire import Answer, Request
@@ -175,16 +176,20 @@ class Operations:
             return None, refused
         except HypervisorError as failed:
             return None, ArmError(409, "InternalExecutionError", str(failed))
-        except Exception:
+        except Exception as error:
             logger.exception("operation %s on %s failed", document["operation"], document["resource"])
-            return None, ArmError(500, "InternalServerError", "An unexpected error occurred.")
+            return None, unexpected(error)
 
     def _end(self, key: str, document: dict[str, Any], error: ArmError | None) -> None:
         ended = dict(document, status="Succeeded", endTime=_now())
         if error:
             status = "Canceled" if error.code == PREEMPTED else "Failed"
             ended |= {"status": status, "error": error.inner(), "errorStatus": error.status}
-        self._store.put_operation(key, ended)
+        try:
+            self._store.put_operation(key, ended)
+        except sqlite3.Error:
+            # Whoever polls sees the end all the same; a later start takes the operation for interrupted.
+            logger.exception("the end of operation %s could not be written", document["operation"])
 
     def poll_status(self, request: Request, track: Track) -> Answer:
         """Answer a GET of the Azure-AsyncOperation URL (or, with ``monitor=true``, of the Location URL)."""

@@ -147,13 +147,13 @@ class Store:
                 del self._referrers[target]
 
     def put_operation(self, key: str, document: dict[str, Any]) -> None:
-        """Write an operation's document."""
+        """Write an operation's document; in memory it is written also when the disk refuses it."""
         with self.lock:
+            self._operations[key] = document
             self._database.execute(
                 "INSERT INTO operations VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET document = excluded.document",
                 (key, json.dumps(document)),
             )
-            self._operations[key] = document
 
     def find_operation(self, key: str) -> dict[str, Any] | None:
         """Give an operation's document, or None."""
