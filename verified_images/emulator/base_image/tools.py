@@ -78,10 +78,10 @@ class Workbench:
                 process.communicate(rest, timeout=_SECONDS_BETWEEN_SIGNS_OF_LIFE)
             except subprocess.TimeoutExpired:
                 rest = None
-                self.say(step)
+                self.say(f"{step}: {self._last_words(1)}")
             else:
                 return
 
-    def _last_words(self) -> str:
+    def _last_words(self, count: int = 8) -> str:
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return " / ".join(line.strip() for line in lines[-8:] if line.strip()) or "it said nothing"
+        return " / ".join(line.strip() for line in lines[-count:] if line.strip()) or "it said nothing"
