@@ -96,10 +96,10 @@ class SummaryWriter:
 def describe(summary: Summary) -> list[str]:
     """Give the lines of the summary for one spec."""
     if summary.published:
-        version = f", version {summary.version}" if summary.version else ""
         where = f" in {', '.join(summary.regions)}" if summary.regions else ""
         lines = [
-            f"{summary.spec}: published {image}{version}{where}, {summary.seconds:.0f} s" for image in summary.published
+            f"{summary.spec}: published {image}{_version_of(image, summary)}{where}, {summary.seconds:.0f} s"
+            for image in summary.published
         ]
     else:
         lines = [f"{summary.spec}: not published: {summary.reason}"]
@@ -109,6 +109,11 @@ def describe(summary: Summary) -> list[str]:
         lines.append(f"{summary.spec}: LEFT BEHIND by run {summary.run_id}; `verified-images reap` removes it:")
         lines += [f"  {name}" for name in summary.left]
     return lines
+
+
+def _version_of(image: str, summary: Summary) -> str:
+    """Name the version of a gallery's image; a managed image has none."""
+    return f", version {summary.version}" if summary.version and "/versions/" in image else ""
 
 
 def fail_session(session: pytest.Session) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_plugin.progress import Progress, TerminalLive
+from pytest_plugin.summary import Summary, describe
 from tests.plugin.conftest import TEMPLATE
 from tests.plugin.test_gate import raising
 from verified_images.errors import CloudError
@@ -215,3 +216,9 @@ class TestPlainLines:
             now[0] = second
             live.step("debian", f"{second}")
         assert [line.split()[-1] for line in shown] == ["0.0", "5.0"]
+
+
+def test_a_managed_image_is_published_without_a_version() -> None:
+    lines = describe(Summary("web", "abc", ("/images/web", "/golden/versions/1.0.0"), "1.0.0", ("westeurope",)))
+    assert lines[0] == "web: published /images/web in westeurope, 0 s"
+    assert lines[1] == "web: published /golden/versions/1.0.0, version 1.0.0 in westeurope, 0 s"
