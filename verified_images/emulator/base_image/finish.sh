@@ -6,7 +6,8 @@ tar=$1 work=$2 root_uuid=$3 esp_uuid=$4 disk=$5 root_offset=$6 root_kib=$7
 root=$work/root
 rm -rf "$root"
 mkdir "$root"
-tar -C "$root" --numeric-owner --xattrs --xattrs-include='*' -xf "$tar"
+# Device files cannot be made in a user namespace, and the kernel makes its own at every boot.
+tar -C "$root" --exclude='./dev/*' --numeric-owner --xattrs --xattrs-include='*' -xf "$tar"
 
 # The packages may have come from a mirror of this host; the guest gets Debian's names, which root/ has brought.
 rm -f "$root"/etc/apt/sources.list "$root"/etc/apt/sources.list.d/0000*
