@@ -4,7 +4,7 @@ import re
 import subprocess
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -189,14 +189,21 @@ def test_a_restart_is_waited_for_until_the_boot_is_another(bench: Bench, monkeyp
         bench.shell(inline="exit 1", expect_disconnect=True)
 
 
-def test_a_machine_that_does_not_come_back_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [({}, "within 1 s; last seen: .*refused"), ({"timeout": 2}, "its time of 2 s was up; last seen: .*refused")],
+    ids=["in time", "in its own time"],
+)
+def test_a_machine_that_does_not_come_back_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: dict[str, Any], told: str
+) -> None:
     monkeypatch.setattr("verified_images.provisioners.reboot._BACK_WITHIN", 1.0)
     (tmp_path / "sshd").mkdir()
     with OpenSSHServer(tmp_path / "sshd", new_run_key()) as server, open_session(server) as session:
         bench = Bench(session, tmp_path / "spec")
         pid = (tmp_path / "sshd" / "sshd.pid").read_text().strip()
-        with pytest.raises(ProvisionerError) as caught:
-            bench.shell(inline=[f"kill {pid}", DROP], expect_disconnect=True)
+        with pytest.raises(ProvisionerError, match=told) as caught:
+            bench.shell(inline=[f"kill {pid}", DROP], expect_disconnect=True, **more)
         assert isinstance(caught.value.__cause__, DeadlineError)
 
 

@@ -88,5 +88,6 @@ def _reason(error: Exception, attempt: Attempt) -> str:
     if isinstance(error, AttemptError):
         return str(error)
     if isinstance(error, DeadlineError) and attempt.deadline and not attempt.deadline.remaining:
-        return f": its time of {attempt.deadline.seconds:.0f} s was up"
+        seen = f"; last seen: {error.last_seen}" if error.last_seen else ""
+        return f": its time of {attempt.deadline.seconds:.0f} s was up{seen}"
     return f": {error}"
