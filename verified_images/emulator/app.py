@@ -6,6 +6,7 @@ import json
 import logging
 import re
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -63,18 +64,31 @@ def _dispatch(cloud: Cloud, routes: Routes, web: WebRequest, content: bytes) -> 
             "RequestContentTooLarge",
             f"The request content size exceeds the maximum of {_LARGEST_BODY} bytes.",
         )
-    path = re.sub("/{2,}", "/", web.url.path)
-    route, parameters = routes.match(web.method, path)
     base_url = f"{web.url.scheme}://{web.url.netloc}"
     headers = {name.lower(): value for name, value in web.headers.items()}
+    path = re.sub("/{2,}", "/", web.url.path)
+    client = web.client.host if web.client else ""
     query = {name.lower(): value for name, value in web.query_params.items()}
+    return dispatch(cloud, routes, Request(web.method, path, {}, query, headers, content, base_url, client, {}))
+
+
+def dispatch(cloud: Cloud, routes: Routes, incoming: Request) -> Answer:
+    """Answer a call of a client, or one that a handler makes in a client's name.
+
+    Raises:
+        ArmError: the call is refused.
+    """
+    route, parameters = routes.match(incoming.method, incoming.path)
     caller: Any = {}
     if not route.anonymous:
-        caller = check_token(cloud.account, headers, base_url)
-        _check_api_version(query.get("api-version"), route, content)
+        caller = check_token(cloud.account, incoming.headers, incoming.base_url)
+        _check_api_version(incoming.query.get("api-version"), route, incoming.content)
         _check_subscription(cloud, parameters.get("subscription"))
-    client = web.client.host if web.client else ""
-    request = Request(web.method, path, parameters, query, headers, content, base_url, client, caller)
+
+    def call_again(other: Request) -> Answer:
+        return dispatch(cloud, routes, other)
+
+    request = replace(incoming, parameters=parameters, caller=caller, dispatch=call_again)
     return route.handler(cloud, request)
 
 

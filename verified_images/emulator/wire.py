@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from verified_images.emulator.arm_errors import ArmError
 from verified_images.emulator.ids import ResourceId
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,8 @@ class Request:
     """A call as a handler sees it.
 
     ``parameters`` are the values of the route's placeholders, ``query`` has lower-case keys, ``headers``
-    lower-case names, ``client`` is the caller's IP address and ``caller`` the claims of its token.
+    lower-case names, ``client`` is the caller's IP address and ``caller`` the claims of its token. ``dispatch``
+    answers another request.
     """
 
     method: str
@@ -30,6 +32,7 @@ class Request:
     base_url: str
     client: str
     caller: Mapping[str, Any]
+    dispatch: Callable[[Request], Answer] | None = None
 
     @property
     def api_version(self) -> str:
@@ -45,6 +48,22 @@ class Request:
         if len(parts) == 6:  # noqa: PLR2004 - a list at the group: /subscriptions/S/resourceGroups/G/providers/NS
             parts = parts[:4]
         return ResourceId.parse("/".join(parts))
+
+    def call(self, method: str, target: str, body: Any = None) -> Answer:  # noqa: ANN401 - any JSON value
+        """Make another call in the name of the same caller; ``target`` is a path or a URL with its query.
+
+        Raises:
+            ArmError: the call is refused.
+        """
+        if self.dispatch is None:
+            raise RuntimeError("this request did not come through the application")
+        parts = urlsplit(target)
+        query = {name.lower(): value for name, value in parse_qsl(parts.query, keep_blank_values=True)}
+        headers = {name: value for name, value in self.headers.items() if not name.startswith("if-")}
+        content = b"" if body is None else json.dumps(body).encode()
+        return self.dispatch(
+            replace(self, method=method, path=unquote(parts.path), query=query, headers=headers, content=content)
+        )
 
     def json(self) -> dict[str, Any]:
         """Give the body as an object.
