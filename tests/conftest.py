@@ -19,6 +19,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each module to one worker, and all real guests to one, which begins with them: they take the longest."""
+    items.sort(key=lambda item: item.get_closest_marker("qemu") is None)
+    for item in items:
+        group = "qemu" if item.get_closest_marker("qemu") else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture
 def golden(request: pytest.FixtureRequest) -> Callable[[str, Any], None]:
     """Compare a value with a golden file: ``golden("network", body)``."""

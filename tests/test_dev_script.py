@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+ALL_TESTS = "pytest -n 2 --dist loadgroup --no-loadscope-reorder"
 REPOSITORY = Path(__file__).parents[1]
 SHELL_TOOLS = (
     "cat", "cp", "date", "dirname", "env", "flock", "mkdir", "mktemp", "mv", "readlink", "rm", "sha256sum", "sh",
@@ -150,7 +151,7 @@ class TestSetUp:
                 f"python -m pip install --disable-pip-version-check --no-input --quiet -c .ci/constraints.txt {what}"
                 for what in ("pip hatchling editables", "--no-build-isolation -e . --group dev")
             ),
-            "python -m pytest",
+            f"python -m {ALL_TESTS}",
         ]
         assert re.search(r"^dev: install Python packages into \.venv: \d+ s$", result.stderr, re.MULTILINE)
 
@@ -160,8 +161,8 @@ class TestSetUp:
 
         result = machine.run("test")
 
-        assert machine.take_calls() == ["python -m pytest"]
-        assert result.stderr == "dev: pytest\n"
+        assert machine.take_calls() == [f"python -m {ALL_TESTS}"]
+        assert result.stderr == f"dev: {ALL_TESTS}\n"
 
     def test_follows_a_change_of_the_requirements(self, machine: Machine) -> None:
         machine.run("test")
@@ -179,7 +180,7 @@ class TestSetUp:
         shutil.copytree(machine.project, machine.folder / "elsewhere")
         shutil.rmtree(machine.project)
         (machine.folder / "elsewhere").rename(machine.project)
-        assert machine.run("test").stderr == "dev: pytest\n"
+        assert machine.run("test").stderr == f"dev: {ALL_TESTS}\n"
         machine.take_calls()
         moved = machine.project.rename(machine.folder / "moved")
         machine.project.symlink_to(moved)
@@ -211,7 +212,7 @@ class TestSetUp:
         assert failed.returncode == 2
         assert "install Python packages into .venv: failed after" in failed.stderr
         assert "no route to the index" in failed.stderr
-        assert recovered.stderr.endswith("dev: pytest\n")
+        assert recovered.stderr.endswith(f"dev: {ALL_TESTS}\n")
 
     def test_happens_once_for_two_at_the_same_time(self, machine: Machine) -> None:
         with ThreadPoolExecutor() as pool:
@@ -220,7 +221,7 @@ class TestSetUp:
         calls = machine.take_calls()
         assert calls.count("python3 -m venv .venv") == 1
         assert sum(" pip install " in call for call in calls) == 2
-        assert calls.count("python -m pytest") == 2
+        assert calls.count(f"python -m {ALL_TESTS}") == 2
         assert [result.returncode for result in results] == [5, 5]
 
 
