@@ -132,11 +132,17 @@ def _respond(web: WebRequest, answer: Answer) -> Response:
         return Response(status_code=answer.status, headers=headers)
     if isinstance(answer.body, bytes):
         return Response(answer.body, answer.status, headers)
-    if isinstance(answer.body, dict) and isinstance(etag := answer.body.get("etag"), str) and web.method != "PATCH":
+    if isinstance(answer.body, dict) and isinstance(etag := answer.body.get("etag"), str) and _sends_etag(web):
         headers["ETag"] = etag
     indented = _is_indented(web, headers)
     text = json.dumps(answer.body, indent=2).replace("\n", "\r\n") if indented else json.dumps(answer.body)
     return Response(text, answer.status, headers, media_type="application/json; charset=utf-8")
+
+
+def _sends_etag(web: WebRequest) -> bool:
+    """Tell whether an answer has its etag as a header too; the network provider sends it with what is read alone."""
+    by_network = "/providers/microsoft.network/" in web.url.path.lower()
+    return web.method == "GET" or (web.method != "PATCH" and not by_network)
 
 
 def _is_indented(web: WebRequest, headers: dict[str, str]) -> bool:

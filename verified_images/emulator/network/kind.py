@@ -10,12 +10,14 @@ from verified_images.emulator import arm_errors
 from verified_images.emulator.arm_errors import network_error
 from verified_images.emulator.ids import ResourceId
 from verified_images.emulator.lifecycle import Kind, check_group, check_group_exists, check_preconditions
+from verified_images.emulator.network import api_versions
 from verified_images.emulator.network.addresses import missing_reference
 from verified_images.emulator.network.lookup import find_part, id_of, pick
 from verified_images.emulator.network.part import check_name, invalid_format, without_read_only
 from verified_images.emulator.network.versions import as_of
 from verified_images.emulator.operations import NETWORK, Work
 from verified_images.emulator.paging import page
+from verified_images.emulator.request_bodies import read_body
 from verified_images.emulator.routing import Route
 from verified_images.emulator.store import Resource
 from verified_images.emulator.wire import Answer, Request
@@ -34,6 +36,7 @@ _POLL_SECONDS = 10
 class NetworkKind(Kind):
     """A resource type of Microsoft.Network. Subclasses set ``parts`` and override what is particular to them."""
 
+    api_versions: ClassVar[tuple[str, ...]] = api_versions.ALL
     parts: ClassVar[tuple[Part, ...]] = ()
 
     def fill_in(
@@ -74,6 +77,15 @@ class NetworkKind(Kind):
                 if not pick(part.items(resource), item["name"]):
                     part.release(cloud, item)
         return resource
+
+    def patch(self, cloud: Cloud, request: Request) -> Answer:
+        """Replace the tags, all that a PATCH of the provider's types can change."""
+        if unknown := next((name for name in read_body(self.type, request) if name.lower() != "tags"), None):
+            raise invalid_format(
+                "InvalidJson", f"Could not find member '{unknown}' on object of type 'TagsObject'. Path '{unknown}'."
+            )
+        answer = super().patch(cloud, request)
+        return Answer(answer.status, answer.body, {**answer.headers, "azure-asyncnotification": "Enabled"})
 
     def dispose(self, cloud: Cloud, resource: Resource) -> None:
         """Take the parts of a resource that goes away out of what names them and outlives it."""
@@ -131,7 +143,8 @@ class NetworkKind(Kind):
             existing = pick(items, request.id.name)
             self._check_not_deleting(parent)
             check_preconditions(request, parent if existing else None)
-            made = part.make(cloud, parent, {**request.json(), "name": request.id.name}, existing)
+            body = read_body(f"{self.type}/{part.collection}", request)
+            made = part.make(cloud, parent, {**body, "name": request.id.name}, existing)
             status, state = part.updated if existing else part.created
             if existing and made == existing:
                 state = "Succeeded"
