@@ -10,6 +10,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from verified_images import local_faults
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -36,7 +38,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument("--proxy-port", type=int, default=0, help="port of the SOCKS5 gateway (default: a free one)")
     serve.add_argument("--hypervisor", choices=("qemu", "fake"), default="qemu", help="what runs the machines")
+    serve.add_argument(
+        "--faults", type=Path, metavar="FILE", help="fault rules that hold from the start (YAML or JSON)"
+    )
     serve.set_defaults(run=_serve)
+    faults = local.add_parser("faults", help="list, set or clear what the running local Azure does wrong on purpose")
+    _add_state(faults)
+    local_faults.add_command(faults, _find_running)
     environment = local.add_parser("env", help="print the environment that leads Azure clients to the local Azure")
     _add_state(environment)
     environment.set_defaults(run=_print_environment)
@@ -59,9 +67,21 @@ def _state(options: argparse.Namespace) -> Path:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from verified_images.emulator import LocalCloud, Options, StateInUseError  # noqa: PLC0415 - heavy
+    from verified_images.emulator import (  # noqa: PLC0415 - heavy
+        FaultRuleError,
+        LocalCloud,
+        Options,
+        StateInUseError,
+        load_rules,
+    )
 
+    try:
+        faults = tuple(load_rules(options.faults)) if options.faults else ()
+    except FaultRuleError as error:
+        _tell(str(error))
+        return 2
     chosen = Options(
+        faults=faults,
         hypervisor=options.hypervisor,
         port=options.port,
         proxy_port=options.proxy_port,
@@ -90,13 +110,19 @@ def _describe(cloud: LocalCloud) -> None:
     _tell('clients            eval "$(verified-images local env)"')
 
 
-def _print_environment(options: argparse.Namespace) -> int:
+def _find_running(options: argparse.Namespace) -> RunningCloud | None:
     from verified_images.emulator import find_running  # noqa: PLC0415 - only the commands that need it
 
     state = _state(options)
     cloud = find_running(state)
     if cloud is None:
         _tell(f"no local Azure is served on {state}; start one with `verified-images local serve`")
+    return cloud
+
+
+def _print_environment(options: argparse.Namespace) -> int:
+    cloud = _find_running(options)
+    if cloud is None:
         return 1
     for name, value in _environment(cloud).items():
         sys.stdout.write(f"export {name}={shlex.quote(value)}\n")

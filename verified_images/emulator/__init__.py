@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from verified_images.emulator.announcement import RunningCloud, find_running
+from verified_images.emulator.fault_rules import FaultRule, FaultRuleError, load_rules
 from verified_images.emulator.local_cloud import (
     LocalCloud,
     Options,
@@ -10,15 +11,21 @@ from verified_images.emulator.local_cloud import (
     default_cache,
     default_state,
 )
+from verified_images.emulator.remote import RemoteCallError, call_running
 from verified_images.emulator.timing import Timing
 
 __all__ = [
+    "FaultRule",
+    "FaultRuleError",
     "LocalCloud",
     "Options",
+    "RemoteCallError",
     "RunningCloud",
     "StateInUseError",
     "Timing",
+    "call_running",
     "default_cache",
     "default_state",
     "find_running",
+    "load_rules",
 ]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
 import uuid
-from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -16,8 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route as WebRoute
 
 from verified_images.emulator.arm_errors import ArmError, unexpected
-from verified_images.emulator.identity import check_token
-from verified_images.emulator.locations import LOCATIONS, normalize_location
+from verified_images.emulator.calls import ConnectionDropped, answer_call
 from verified_images.emulator.rate_limits import rate_limit_headers
 from verified_images.emulator.wire import Answer, Request
 
@@ -25,31 +24,37 @@ if TYPE_CHECKING:
     from starlette.requests import Request as WebRequest
 
     from verified_images.emulator.cloud import Cloud
-    from verified_images.emulator.routing import Route, Routes
 
 logger = logging.getLogger(__name__)
 
 _METHODS = ["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE"]
-_API_VERSION = re.compile(r"20(1[4-9]|2\d)-\d\d-\d\d(-[a-z]+)?")
 _LARGEST_BODY = 4 * 1024 * 1024
 _WITHOUT_BODY = {204, 304}
 
 
-def make_app(cloud: Cloud, routes: Routes) -> Starlette:
-    """Make the application that serves ``routes`` on ``cloud``."""
+def make_app(cloud: Cloud) -> Starlette:
+    """Make the application that serves ``cloud``; its ``state.drop`` resets the connection with a client's address."""
 
     async def answer(web: WebRequest) -> Response:
         content = await web.body()
-        response = await run_in_threadpool(_handle, cloud, routes, web, content)
+        try:
+            response = await run_in_threadpool(_handle, cloud, web, content)
+        except ConnectionDropped as dropped:
+            await asyncio.sleep(dropped.seconds)
+            if web.client:
+                web.app.state.drop(web.client)
+            return Response(status_code=500)
         response.headers.update(_tracking_headers(web))
         return response
 
     return Starlette(routes=[WebRoute("/{path:path}", answer, methods=_METHODS)])
 
 
-def _handle(cloud: Cloud, routes: Routes, web: WebRequest, content: bytes) -> Response:
+def _handle(cloud: Cloud, web: WebRequest, content: bytes) -> Response:
     try:
-        return _respond(web, _dispatch(cloud, routes, web, content))
+        return _respond(web, answer_call(cloud, _read(web, content)))
+    except ConnectionDropped:
+        raise
     except ArmError as error:
         return _respond(web, Answer(error.status, error.body(), error.headers))
     except Exception as error:
@@ -57,71 +62,18 @@ def _handle(cloud: Cloud, routes: Routes, web: WebRequest, content: bytes) -> Re
         return _respond(web, Answer(500, unexpected(error).body()))
 
 
-def _dispatch(cloud: Cloud, routes: Routes, web: WebRequest, content: bytes) -> Answer:
+def _read(web: WebRequest, content: bytes) -> Request:
     if len(content) > _LARGEST_BODY:
         raise ArmError(
             413,
             "RequestContentTooLarge",
             f"The request content size exceeds the maximum of {_LARGEST_BODY} bytes.",
         )
-    base_url = f"{web.url.scheme}://{web.url.netloc}"
-    headers = {name.lower(): value for name, value in web.headers.items()}
     path = re.sub("/{2,}", "/", web.url.path)
-    client = web.client.host if web.client else ""
+    headers = {name.lower(): value for name, value in web.headers.items()}
     query = {name.lower(): value for name, value in web.query_params.items()}
-    return dispatch(cloud, routes, Request(web.method, path, {}, query, headers, content, base_url, client, {}))
-
-
-def dispatch(cloud: Cloud, routes: Routes, incoming: Request) -> Answer:
-    """Answer a call of a client, or one that a handler makes in a client's name.
-
-    Raises:
-        ArmError: the call is refused.
-    """
-    route, parameters = routes.match(incoming.method, incoming.path)
-    caller: Any = {}
-    if not route.anonymous:
-        caller = check_token(cloud.account, incoming.headers, incoming.base_url)
-        _check_api_version(incoming.query.get("api-version"), route, incoming.content)
-        _check_subscription(cloud, parameters.get("subscription"))
-
-    def call_again(other: Request) -> Answer:
-        return dispatch(cloud, routes, other)
-
-    request = replace(incoming, parameters=parameters, caller=caller, dispatch=call_again)
-    return route.handler(cloud, request)
-
-
-def _check_api_version(version: str | None, route: Route, content: bytes) -> None:
-    if not version:
-        raise ArmError(
-            400,
-            "MissingApiVersionParameter",
-            "The api-version query parameter (?api-version=) is required for all requests.",
-        )
-    if not _API_VERSION.fullmatch(version) or version[:10] > datetime.now(UTC).date().isoformat():
-        raise ArmError(400, "InvalidApiVersionParameter", f"The api-version '{version}' is invalid.")
-    if route.versions and version not in route.versions:
-        raise ArmError(
-            400,
-            "NoRegisteredProviderFound",
-            f"No registered resource provider found for location '{_location_in(content)}' and API version '{version}' "
-            f"for type '{route.type.partition('/')[2]}'. The supported api-versions are '{', '.join(route.versions)}'. "
-            f"The supported locations are '{', '.join(LOCATIONS)}'.",
-        )
-
-
-def _location_in(content: bytes) -> str:
-    try:
-        location = json.loads(content or b"{}").get("location")
-    except (ValueError, AttributeError):
-        location = None
-    return normalize_location(location) if isinstance(location, str) else "*"
-
-
-def _check_subscription(cloud: Cloud, subscription: str | None) -> None:
-    if subscription is not None and subscription.lower() != cloud.account.subscription_id:
-        raise ArmError(404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found.")
+    client = web.client.host if web.client else ""
+    return Request(web.method, path, {}, query, headers, content, f"{web.url.scheme}://{web.url.netloc}", client, {})
 
 
 def _respond(web: WebRequest, answer: Answer) -> Response:

@@ -48,6 +48,10 @@ class ArmError(Exception):
         return error | self.additional
 
 
+class CanceledError(ArmError):
+    """The end of an operation that was canceled."""
+
+
 def network_error(status: int, code: str, message: str) -> ArmError:
     """Make an error of the network provider, which always has an (often empty) list of details."""
     return ArmError(status, code, message, details=[])

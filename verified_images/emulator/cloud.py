@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from verified_images.emulator.faults import Faults
     from verified_images.emulator.hypervisor import Hypervisor
     from verified_images.emulator.lifecycle import Kind
     from verified_images.emulator.operations import Operations
+    from verified_images.emulator.routing import Routes
     from verified_images.emulator.store import Store
 
 
@@ -35,6 +37,8 @@ class Cloud:
     operations: Operations
     hypervisor: Hypervisor
     kinds: dict[str, Kind]
+    routes: Routes
+    faults: Faults
     page_size: int = 100
 
     def kind_of(self, type_name: str) -> Kind | None:

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
-from verified_images.emulator import compute, identity, network, polling, resource_manager
+from verified_images.emulator import compute, identity, local_calls, network, polling, resource_manager
 from verified_images.emulator.account import ensure_account
 from verified_images.emulator.announcement import announce, withdraw
 from verified_images.emulator.app import make_app
 from verified_images.emulator.certificates import ensure_certificates
 from verified_images.emulator.cloud import Cloud
+from verified_images.emulator.faults import Faults
 from verified_images.emulator.network.gateway import Gateway
 from verified_images.emulator.operations import Operations
 from verified_images.emulator.routing import Routes
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from verified_images.emulator.cloud import Account
+    from verified_images.emulator.fault_rules import FaultRule
     from verified_images.emulator.hypervisor import Hypervisor
     from verified_images.emulator.lifecycle import Kind
     from verified_images.emulator.routing import Route
@@ -60,7 +62,7 @@ class Options:
     """How a local Azure is run. ``cache`` keeps what several installations share: base images.
 
     ``progress`` is told, a line at a time, of work that takes long: a base image that is being built.
-    ``announced`` lets other processes of the user find it.
+    ``announced`` lets other processes of the user find it. ``faults`` are the rules that hold from the start.
     """
 
     hypervisor: HypervisorName | Hypervisor = "qemu"
@@ -70,13 +72,15 @@ class Options:
     timing: Timing = field(default_factory=Timing)
     progress: Callable[[str], None] | None = None
     announced: bool = False
+    faults: tuple[FaultRule, ...] = ()
 
 
 class LocalCloud:
     """A running local Azure; closing it stops its machines and keeps its state.
 
     ``endpoint`` is Resource Manager's URL and the authority of tokens, ``ca_bundle`` the file to verify it with,
-    ``account`` who to log in as, ``proxy`` the SOCKS5 URL under which its public addresses are reached.
+    ``account`` who to log in as, ``proxy`` the SOCKS5 URL under which its public addresses are reached, ``faults`` the
+    rules by which it misbehaves.
     """
 
     def __init__(self, state: Path, options: Options | None = None) -> None:
@@ -103,8 +107,18 @@ class LocalCloud:
         undo.callback(store.close)
         kinds: dict[str, Kind] = {kind.type.lower(): kind for kind in (*network.kinds(), *compute.kinds())}
         secret = hashlib.sha256(f"operations {self.account.client_secret}".encode()).digest()
-        operations = Operations(store, options.timing, certificates.server_der(), secret)
-        self.cloud = Cloud(self.state, self.account, store, operations, hypervisor, kinds)
+        self.faults = Faults(options.faults)
+        operations = Operations(store, options.timing, certificates.server_der(), secret, faults=self.faults)
+        self.cloud = Cloud(
+            self.state,
+            self.account,
+            store,
+            operations,
+            hypervisor,
+            kinds,
+            routes=_all_routes(kinds),
+            faults=self.faults,
+        )
         for resource in store.select():
             if kind := self.cloud.kind_of(resource.id.type):
                 kind.recover(self.cloud, resource)
@@ -112,7 +126,7 @@ class LocalCloud:
         gateway = Gateway(self.cloud, options.proxy_port)
         undo.callback(gateway.close)
         self.proxy = f"socks5://127.0.0.1:{gateway.port}"
-        server = Server(make_app(self.cloud, _all_routes(kinds)), certificates, options.port)
+        server = Server(make_app(self.cloud), certificates, options.port)
         undo.callback(server.close)
         server.start()
         self.endpoint = f"https://127.0.0.1:{server.port}"
@@ -139,6 +153,7 @@ def _all_routes(kinds: dict[str, Kind]) -> Routes:
         *resource_manager.routes(),
         *identity.routes(),
         *polling.routes(),
+        *local_calls.routes(),
         *network.routes(),
         *compute.routes(),
     ]

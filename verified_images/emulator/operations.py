@@ -14,11 +14,12 @@ import sqlite3
 import threading
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from verified_images.emulator.arm_errors import ArmError, unexpected
+from verified_images.emulator.arm_errors import ArmError, CanceledError, unexpected
+from verified_images.emulator.fault_answers import OPERATION_FAULTS, outcome
 from verified_images.emulator.hypervisor import HypervisorError
 from verified_images.emulator.turns import Turns
 from verified_images.emulator.wire import Answer, Request
@@ -26,6 +27,8 @@ from verified_images.emulator.wire import Answer, Request
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from verified_images.emulator.fault_rules import FaultRule
+    from verified_images.emulator.faults import Faults
     from verified_images.emulator.ids import ResourceId
     from verified_images.emulator.store import Store
     from verified_images.emulator.timing import Timing
@@ -36,6 +39,7 @@ logger = logging.getLogger(__name__)
 IN_PROGRESS = "InProgress"
 PREEMPTED = "OperationPreempted"
 _KEPT_HOURS = 24
+_STUCK_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +92,9 @@ class Operations:
     ``secret`` signs the URLs to poll; ``turns`` is who waits for whom.
     """
 
-    def __init__(self, store: Store, timing: Timing, certificate: bytes, secret: bytes) -> None:
+    def __init__(self, store: Store, timing: Timing, certificate: bytes, secret: bytes, *, faults: Faults) -> None:
         self._store = store
+        self._faults = faults
         self.timing = timing
         self.turns = Turns()
         self._certificate = base64.urlsafe_b64encode(certificate).decode().rstrip("=")
@@ -139,8 +144,11 @@ class Operations:
         }
         self._store.put_operation(key, document)
         seconds = self.timing.of(name)
+        fault = request.fault if request.fault and request.fault.fault in OPERATION_FAULTS else None
         turn = self.turns.ask(work.on.key if work.on else key)
-        if slow or seconds or not turn.has_come:
+        if fault:
+            work = self._spoiled(work, fault)
+        if slow or seconds or not turn.has_come or (fault and fault.fault == "operation_stuck"):
             threading.Thread(
                 target=self._run, args=(key, document, work, turn, seconds), name=f"operation {name}", daemon=True
             ).start()
@@ -158,6 +166,21 @@ class Operations:
             {"Azure-AsyncOperation": status, "azure-asyncnotification": "Enabled"},
             {"Location": result},
         )
+
+    def _spoiled(self, work: Work, fault: FaultRule) -> Work:
+        return replace(work, carry_out=lambda: self._go_wrong(fault, work))
+
+    def _go_wrong(self, fault: FaultRule, work: Work) -> None:
+        """End an operation as a fault rule wants it, or let it go on once nothing keeps it any more."""
+        if fault.fault != "operation_stuck":
+            if fault.carried_out:
+                work.carry_out()
+            raise outcome(fault)
+        while self._faults.holds(fault.name):
+            if work.on and ((found := self._store.find(work.on)) is None or found.state == "Deleting"):
+                raise preempted()
+            time.sleep(_STUCK_SECONDS)
+        work.carry_out()
 
     def _run(self, key: str, document: dict[str, Any], work: Work, turn: Turn, seconds: float) -> None:
         with turn:
@@ -183,7 +206,7 @@ class Operations:
     def _end(self, key: str, document: dict[str, Any], error: ArmError | None) -> None:
         ended = dict(document, status="Succeeded", endTime=_now())
         if error:
-            status = "Canceled" if error.code == PREEMPTED else "Failed"
+            status = "Canceled" if isinstance(error, CanceledError) else "Failed"
             ended |= {"status": status, "error": error.inner(), "errorStatus": error.status}
         try:
             self._store.put_operation(key, ended)
@@ -255,7 +278,7 @@ class Operations:
 
 def preempted() -> ArmError:
     """Make the error of an operation whose resource is being deleted."""
-    return ArmError(409, PREEMPTED, "Operation execution has been preempted by a more recent operation.")
+    return CanceledError(409, PREEMPTED, "Operation execution has been preempted by a more recent operation.")
 
 
 def _now() -> str:

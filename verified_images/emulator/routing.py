@@ -25,7 +25,7 @@ GROUP = "/subscriptions/{subscription}/resourceGroups/{group}"
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One line of the URL table. ``anonymous`` calls need no token and no api-version.
+    """One line of the URL table. ``anonymous`` calls need no token and no api-version, ``unversioned`` ones a token.
 
     ``type`` is the resource type that a call works on, and ``versions`` the api-versions that it has; where there are
     none, any date will do.
@@ -37,6 +37,7 @@ class Route:
     anonymous: bool = False
     type: str = ""
     versions: tuple[str, ...] = ()
+    unversioned: bool = False
 
 
 class Routes:

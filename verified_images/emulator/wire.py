@@ -13,6 +13,8 @@ from verified_images.emulator.ids import ResourceId
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from verified_images.emulator.fault_rules import FaultRule
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -20,7 +22,7 @@ class Request:
 
     ``parameters`` are the values of the route's placeholders, ``query`` has lower-case keys, ``headers``
     lower-case names, ``client`` is the caller's IP address and ``caller`` the claims of its token. ``dispatch``
-    answers another request.
+    answers another request in the caller's name. ``fault`` is the rule that strikes the call.
     """
 
     method: str
@@ -33,6 +35,7 @@ class Request:
     client: str
     caller: Mapping[str, Any]
     dispatch: Callable[[Request], Answer] | None = None
+    fault: FaultRule | None = None
 
     @property
     def api_version(self) -> str:

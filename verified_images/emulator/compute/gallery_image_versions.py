@@ -77,10 +77,26 @@ class GalleryImageVersions(Kind):
         """Freeze the source, or share the file that it stands on; then replicate."""
         if not resource.hidden.get("ready"):
             _take_image(cloud, resource)
+        wanted = [
+            normalize_location(region["name"]) for region in resource.properties["publishingProfile"]["targetRegions"]
+        ]
+        failed = [
+            name
+            for name in wanted
+            if name not in resource.hidden.get("replicated", [])
+            and cloud.faults.on_resource("replication_failed", resource.id, name)
+        ]
         with cloud.store.changing(resource.id) as found:
             if found:
-                regions = found.properties["publishingProfile"]["targetRegions"]
-                found.hidden["replicated"] = [normalize_location(region["name"]) for region in regions]
+                found.hidden["replicated"] = [name for name in wanted if name not in failed]
+                found.hidden["unreplicated"] = failed
+        if failed:
+            raise ArmError(
+                409,
+                "ReplicationFailed",
+                f"The replication of the gallery image version '{resource.id.name}' to the region(s) "
+                f"'{', '.join(LOCATIONS[name] for name in failed)}' failed. Please retry the request.",
+            )
 
     def dispose(self, cloud: Cloud, resource: Resource) -> None:
         """Delete the version's file unless something else stands on it."""
@@ -91,19 +107,22 @@ class GalleryImageVersions(Kind):
         del cloud
         if request.query.get("$expand", "").lower() != "replicationstatus":
             return resource.body
-        done = resource.hidden.get("replicated", [])
         regions = [
-            {
-                "region": region["name"],
-                "state": "Completed" if normalize_location(region["name"]) in done else "Replicating",
-                "details": "",
-                "progress": 100 if normalize_location(region["name"]) in done else 0,
-            }
+            _region_status(resource, region["name"])
             for region in resource.properties["publishingProfile"]["targetRegions"]
         ]
-        complete = all(region["state"] == "Completed" for region in regions)
-        status = {"aggregatedState": "Completed" if complete else "InProgress", "summary": regions}
+        states = {region["state"] for region in regions}
+        aggregated = "Failed" if "Failed" in states else "InProgress" if "Replicating" in states else "Completed"
+        status = {"aggregatedState": aggregated, "summary": regions}
         return {**resource.body, "properties": {**resource.properties, "replicationStatus": status}}
+
+
+def _region_status(version: Resource, region: str) -> dict[str, Any]:
+    name = normalize_location(region)
+    state = "Completed" if name in version.hidden.get("replicated", []) else "Replicating"
+    if name in version.hidden.get("unreplicated", []):
+        state = "Failed"
+    return {"region": region, "state": state, "details": "", "progress": 100 if state == "Completed" else 0}
 
 
 def source_id(storage: dict[str, Any]) -> str:

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import base64
+import logging
+import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verified_images.emulator.arm_errors import ArmError
+from verified_images.emulator.calls import carry_out_within
 from verified_images.emulator.compute.sizes import find_size
 from verified_images.emulator.hypervisor import GuestSpec, HypervisorError, ProvisioningData
 from verified_images.emulator.lifecycle import check_wanted
 from verified_images.emulator.network.addresses import guest_network
+from verified_images.emulator.wire import Request
 
 if TYPE_CHECKING:
     from verified_images.emulator.cloud import Cloud
     from verified_images.emulator.store import Resource
 
+logger = logging.getLogger(__name__)
+
 BOOT_SECONDS = 900.0
+_EVICTION_VERSION = "2024-07-01"
+_LOOK_SECONDS = 0.1
 _LEAST_MEMORY_MIB = 512
 _MOST_MEMORY_MIB = 2048
 _MOST_CPUS = 2
@@ -30,10 +39,44 @@ def boot_guest(cloud: Cloud, machine: Resource, *, nic: Resource) -> None:
     """
     check_wanted(cloud, machine.id)
     set_power(cloud, machine, "running")
+    _hang_if_told(cloud, machine)
     cloud.hypervisor.start(_spec(cloud, machine, nic))
     # A deletion that stopped the guest before this start is noticed here, one after it stops the guest.
     check_wanted(cloud, machine.id)
     wait_for_guest(cloud, machine)
+    _evict_if_told(cloud, machine)
+
+
+def _evict_if_told(cloud: Cloud, machine: Resource) -> None:
+    """Let a machine that a fault rule strikes be evicted in a while."""
+    if rule := cloud.faults.on_resource("evicted", machine.id):
+        timer = threading.Timer(rule.seconds or 0.0, _evict, [cloud, str(machine.id)])
+        timer.daemon = True
+        timer.start()
+
+
+def _evict(cloud: Cloud, machine: str) -> None:
+    path = f"{machine}/simulateEviction"
+    query = {"api-version": _EVICTION_VERSION}
+    try:
+        carry_out_within(cloud, Request("POST", path, {}, query, {}, b"", "https://127.0.0.1", "127.0.0.1", {}), {})
+    except ArmError as error:
+        logger.warning("%s is not evicted as a fault rule wants: %s", machine, error)
+
+
+def _hang_if_told(cloud: Cloud, machine: Resource) -> None:
+    """Let a machine that a fault rule strikes hang: powered on, and never provisioned."""
+    rule = cloud.faults.on_resource("never_boots", machine.id)
+    with cloud.store.changing(machine.id) as found:
+        if found:
+            found.hidden["hangs"] = rule is not None
+    if rule is None:
+        return
+    end = time.monotonic() + (rule.seconds or 0.0)
+    while (left := end - time.monotonic()) > 0:
+        check_wanted(cloud, machine.id)
+        time.sleep(min(left, _LOOK_SECONDS))
+    raise _not_provisioned(machine, rule.message)
 
 
 def wait_for_guest(cloud: Cloud, machine: Resource) -> None:
@@ -46,12 +89,16 @@ def wait_for_guest(cloud: Cloud, machine: Resource) -> None:
         cloud.hypervisor.wait_until_provisioned(machine.hidden["guest"], BOOT_SECONDS)
     except HypervisorError as error:
         check_wanted(cloud, machine.id)
-        raise ArmError(
-            409,
-            "OSProvisioningTimedOut",
-            f"OS Provisioning for VM '{machine.id.name}' did not finish in the allotted time. The VM may still finish "
-            f"provisioning successfully. Please check provisioning state later. {error}",
-        ) from error
+        raise _not_provisioned(machine, str(error)) from error
+
+
+def _not_provisioned(machine: Resource, why: str) -> ArmError:
+    return ArmError(
+        409,
+        "OSProvisioningTimedOut",
+        f"OS Provisioning for VM '{machine.id.name}' did not finish in the allotted time. The VM may still finish "
+        f"provisioning successfully. Please check provisioning state later. {why}".strip(),
+    )
 
 
 def _spec(cloud: Cloud, machine: Resource, nic: Resource) -> GuestSpec:
@@ -111,7 +158,11 @@ def _decode(text: str | None) -> bytes | None:
 def power_of(cloud: Cloud, machine: Resource) -> str:
     """Give a machine's power state: a guest that ended by itself is ``stopped``."""
     power = str(machine.hidden.get("power", "deallocated"))
-    if power == "running" and not cloud.hypervisor.is_running(machine.hidden["guest"]):
+    if (
+        power == "running"
+        and not machine.hidden.get("hangs")
+        and not cloud.hypervisor.is_running(machine.hidden["guest"])
+    ):
         return "stopped"
     return power
 

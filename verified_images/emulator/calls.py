@@ -1,0 +1,131 @@
+"""A call, from who may make it to its answer: what Azure Resource Manager does before a provider sees it."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from verified_images.emulator.actions import Action, action_of
+from verified_images.emulator.arm_errors import ArmError
+from verified_images.emulator.fault_answers import refusal
+from verified_images.emulator.identity import check_token
+from verified_images.emulator.locations import LOCATIONS, normalize_location
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from verified_images.emulator.cloud import Cloud
+    from verified_images.emulator.routing import Route
+    from verified_images.emulator.wire import Answer, Request
+
+_API_VERSION = re.compile(r"20(1[4-9]|2\d)-\d\d-\d\d(-[a-z]+)?")
+_WITHHELD_SECONDS = 300.0
+
+
+class ConnectionDropped(Exception):  # noqa: N818 - not an error of ours, but what a rule asks for
+    """The connection is to be reset after ``seconds``, without an answer."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the connection is dropped after {seconds} s")
+        self.seconds = seconds
+
+
+def answer_call(cloud: Cloud, request: Request) -> Answer:
+    """Authenticate a call, then carry it out.
+
+    Raises:
+        ArmError: the call is refused.
+        ConnectionDropped: it is to go without an answer.
+    """
+    route, parameters = cloud.routes.match(request.method, request.path)
+    request = replace(request, parameters=parameters)
+    if route.anonymous:
+        return _strike(cloud, route, request, Action("Microsoft.Entra/tokens/action", "Microsoft.Entra/tokens", ""))
+    return carry_out(cloud, request, check_token(cloud.account, request.headers, request.base_url))
+
+
+def carry_out(cloud: Cloud, request: Request, caller: Mapping[str, Any]) -> Answer:
+    """Do what an authenticated caller asks for, whether it came over the wire or is part of a larger operation.
+
+    Raises:
+        ArmError: the call is refused.
+        ConnectionDropped: it is to go without an answer.
+    """
+    route, parameters = cloud.routes.match(request.method, request.path)
+
+    def call_again(other: Request) -> Answer:
+        return carry_out_within(cloud, other, caller)
+
+    request = replace(request, parameters=parameters, caller=caller, dispatch=call_again, fault=None)
+    action = action_of(request.method, request.path)
+    if route.unversioned:
+        return route.handler(cloud, request)
+    _check_api_version(request, route)
+    _check_subscription(cloud, parameters.get("subscription"))
+    return _strike(cloud, route, request, action)
+
+
+def carry_out_within(cloud: Cloud, request: Request, caller: Mapping[str, Any]) -> Answer:
+    """Do what a larger operation needs done; where a fault rule drops a connection there is none to drop.
+
+    Raises:
+        ArmError: the call is refused, or got no answer.
+    """
+    try:
+        return carry_out(cloud, request, caller)
+    except ConnectionDropped as dropped:
+        raise ArmError(504, "GatewayTimeout", "The gateway did not receive a response in time.") from dropped
+
+
+def _strike(cloud: Cloud, route: Route, request: Request, action: Action) -> Answer:
+    """Carry a call out unless a fault rule strikes it."""
+    rule = cloud.faults.on_call(request.method, action)
+    if rule is None:
+        return route.handler(cloud, request)
+    request = replace(request, fault=rule)
+    error = refusal(rule, request, action)
+    dropped = rule.fault in {"reset", "timeout"}
+    if error is None and not dropped:
+        return route.handler(cloud, request)
+    if rule.carried_out:
+        route.handler(cloud, replace(request, fault=None))
+    if error:
+        raise error
+    default = _WITHHELD_SECONDS if rule.fault == "timeout" else 0.0
+    raise ConnectionDropped(default if rule.seconds is None else rule.seconds)
+
+
+def _check_api_version(request: Request, route: Route) -> None:
+    version = request.query.get("api-version")
+    if not version:
+        raise ArmError(
+            400,
+            "MissingApiVersionParameter",
+            "The api-version query parameter (?api-version=) is required for all requests.",
+        )
+    if not _API_VERSION.fullmatch(version) or version[:10] > datetime.now(UTC).date().isoformat():
+        raise ArmError(400, "InvalidApiVersionParameter", f"The api-version '{version}' is invalid.")
+    if route.versions and version not in route.versions:
+        raise ArmError(
+            400,
+            "NoRegisteredProviderFound",
+            f"No registered resource provider found for location '{_location_in(request.content)}' and API version "
+            f"'{version}' for type '{route.type.partition('/')[2]}'. The supported api-versions are "
+            f"'{', '.join(route.versions)}'. The supported locations are '{', '.join(LOCATIONS)}'.",
+        )
+
+
+def _location_in(content: bytes) -> str:
+    try:
+        location = json.loads(content or b"{}").get("location")
+    except (ValueError, AttributeError):
+        location = None
+    return normalize_location(location) if isinstance(location, str) else "*"
+
+
+def _check_subscription(cloud: Cloud, subscription: str | None) -> None:
+    if subscription is not None and subscription.lower() != cloud.account.subscription_id:
+        raise ArmError(404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found.")
