@@ -33,7 +33,7 @@ class Style:
     """How a provider answers writes of a type: status and provisioning state of the first answer.
 
     ``track`` is None for a type whose writes are synchronous. The ``retry_*`` are seconds for Retry-After
-    (None: the header is not sent); they are sent only when the operation is still running.
+    (None: the header is not sent); they are sent only when the operation was not carried out at once.
     """
 
     track: Track | None
@@ -199,7 +199,7 @@ class Kind:
         headers = dict(started.status_header)
         if self.style.location_on_put:
             headers |= started.location_header
-        if self.style.retry_write and cloud.operations.is_running(started.key):
+        if self.style.retry_write and not started.at_once:
             headers["Retry-After"] = str(self.style.retry_write)
         return Answer(first_answer.status, first_answer.body, headers)
 
@@ -269,7 +269,7 @@ class Kind:
             slow=self.slow_delete,
         )
         headers = started.status_header | started.location_header
-        if self.style.retry_delete and cloud.operations.is_running(started.key):
+        if self.style.retry_delete and not started.at_once:
             headers["Retry-After"] = str(self.style.retry_delete)
         return Answer(self.style.deleted, None, headers)
 

@@ -66,11 +66,15 @@ NETWORK = Track("Microsoft.Network", results="operationResults", empty_result=20
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """An operation that has begun: the headers that tell the client where to poll."""
+    """An operation that has begun: the headers that tell the client where to poll.
+
+    ``at_once`` tells that it was carried out before its first answer is given.
+    """
 
     key: str
     status_header: dict[str, str]
     location_header: dict[str, str]
+    at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +152,9 @@ class Operations:
         turn = self.turns.ask(work.on.key if work.on else key)
         if fault:
             work = self._spoiled(work, fault)
-        if slow or seconds or not turn.has_come or (fault and fault.fault == "operation_stuck"):
+        is_stuck = fault is not None and fault.fault == "operation_stuck"
+        at_once = not (slow or seconds or is_stuck) and turn.has_come
+        if not at_once:
             threading.Thread(
                 target=self._run, args=(key, document, work, turn, seconds), name=f"operation {name}", daemon=True
             ).start()
@@ -165,6 +171,7 @@ class Operations:
             key,
             {"Azure-AsyncOperation": status, "azure-asyncnotification": "Enabled"},
             {"Location": result},
+            at_once,
         )
 
     def _spoiled(self, work: Work, fault: FaultRule) -> Work:
@@ -244,11 +251,6 @@ class Operations:
         if "output" in document:
             return Answer(200, document["output"])
         return Answer(track.empty_result)
-
-    def is_running(self, key: str) -> bool:
-        """Tell whether the operation has not ended."""
-        document = self._store.find_operation(key)
-        return bool(document and document["status"] == IN_PROGRESS)
 
     def find(self, key: str) -> dict[str, Any] | None:
         """Give an operation's document, or None."""

@@ -51,7 +51,7 @@ def _acting(action: str, change: Change, find: Finder) -> Handler:
             slow=True,
         )
         headers = started.status_header | started.location_header
-        if cloud.operations.is_running(started.key):
+        if not started.at_once:
             headers["Retry-After"] = "10"
         return Answer(202, None, headers)
 

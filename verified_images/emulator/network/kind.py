@@ -160,7 +160,7 @@ class NetworkKind(Kind):
         )
         started = self._start_on_part(part, "write", cloud, request, work)
         headers = dict(started.status_header)
-        if self.style.retry_write and cloud.operations.is_running(started.key):
+        if self.style.retry_write and not started.at_once:
             headers["Retry-After"] = str(self.style.retry_write)
         return Answer(status, answer, headers)
 
@@ -183,7 +183,7 @@ class NetworkKind(Kind):
         )
         started = self._start_on_part(part, "delete", cloud, request, work)
         headers = started.status_header | started.location_header
-        if cloud.operations.is_running(started.key):
+        if not started.at_once:
             headers["Retry-After"] = str(_POLL_SECONDS)
         return Answer(202, None, headers)
 
