@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_plugin.leftovers import offer_to_reap
 from pytest_plugin.run import there
 from pytest_plugin.schedule import stage_of
 from verified_images.errors import GateClosedError
@@ -51,6 +52,7 @@ class Reporter:
         for spec, run in self._session.runs.items():
             run_id = "" if config.getoption("collectonly") else f", run {run.run.id}"
             lines.append(f"  {spec.name}: {spec.template.builder.location}{run_id}")
+        lines.extend(offer_to_reap(settings))
         return lines
 
     @pytest.hookimpl(wrapper=True)

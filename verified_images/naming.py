@@ -12,6 +12,10 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+RUN_TAG = "vi-run"
+EXPIRY_TAG = "vi-expires"
+CREATION_TAG = "vi-created"
+
 DEFAULT_LIFETIME = timedelta(hours=8)
 """After this a run's resources count as left over."""
 
@@ -59,11 +63,11 @@ class Run:
     def tags(self) -> dict[str, str]:
         """The tags that every resource of the run carries; times are ISO 8601 in UTC."""
         return {
-            "vi-run": self.id,
+            RUN_TAG: self.id,
             "vi-spec": _tag_value(self.spec),
             "vi-owner": _tag_value(self.owner),
-            "vi-created": format_time(self.created),
-            "vi-expires": format_time(self.expires),
+            CREATION_TAG: format_time(self.created),
+            EXPIRY_TAG: format_time(self.expires),
         }
 
     @property

@@ -15,14 +15,13 @@ from verified_images.cloud.ids import parse_id
 from verified_images.cloud.images import delete_image, find_image
 from verified_images.cloud.versions import next_version
 from verified_images.errors import ConflictError
+from verified_images.naming import RUN_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from verified_images.stages.context import BuildContext
 
-RUN_TAG = "vi-run"
-EXPIRY_TAG = "vi-expires"
 VERDICT_TAG = "vi-verdict"
 CANDIDATE, VERIFIED = "candidate", "verified"
 

@@ -8,33 +8,25 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from verified_images.cloud.deletion import delete_patiently
 from verified_images.cloud.groups import find_tagged
 from verified_images.cloud.ids import is_inside, same_id
 from verified_images.errors import (
     CleanupError,
     CloudError,
-    ConflictError,
     DeadlineError,
-    NotFoundError,
     VerifiedImagesError,
 )
-from verified_images.stages.candidate import RUN_TAG
+from verified_images.naming import RUN_TAG
 from verified_images.waiting import Deadline, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from verified_images.stages.context import BuildContext
-    from verified_images.stages.undo import Temporary
-
-DELETE_SECONDS = 30 * 60.0
-"""How long one resource may refuse to go because another one uses it still."""
 
 LISTING_SECONDS = 3 * 60.0
 """How long ARM may go on listing what is deleted."""
-
-# Network refuses with 400 what is still used: NicInUse, InUseSubnetCannotBeDeleted, NicReservedForAnotherVm ...
-_IN_USE = ("InUse", "CannotBeDeleted", "CannotDelete", "ReservedForAnotherVm", "Retryable", "AnotherOperation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +58,7 @@ def cleanup(context: BuildContext) -> CleanupReport:
         if temporary.delete is None:
             continue  # it goes with its group, which is older and so comes later
         try:
-            remove(context, temporary)
+            delete_patiently(context.arm, temporary.kind, temporary.id, temporary.delete)
         except VerifiedImagesError as error:
             errors.append(error)
         else:
@@ -82,37 +74,6 @@ def close_sessions(context: BuildContext) -> None:
     while context.sessions:
         with contextlib.suppress(VerifiedImagesError, OSError):
             context.sessions.pop().close()
-
-
-def remove(context: BuildContext, temporary: Temporary) -> None:
-    """Delete one resource, again and again as long as ARM says that something uses it.
-
-    Raises:
-        CloudError: ARM refused for another reason.
-        DeadlineError: it was still in use after half an hour.
-    """
-    deadline = Deadline(f"deletion of {temporary.kind} '{temporary.id}'", DELETE_SECONDS)
-    wait_for(
-        functools.partial(_try_to_delete, context, temporary),
-        deadline,
-        every=max(1.0, context.arm.connection.polling_interval),
-    )
-
-
-def _try_to_delete(context: BuildContext, temporary: Temporary, deadline: Deadline) -> bool | None:
-    try:
-        if temporary.delete:
-            temporary.delete()
-    except NotFoundError:
-        return True
-    except CloudError as error:
-        if isinstance(error, ConflictError) or any(word in error.code for word in _IN_USE):
-            if error.code not in deadline.last_seen:
-                context.output.step(f"{error}; trying again for {deadline.remaining / 60:.0f} minutes")
-            deadline.saw(str(error))
-            return None
-        raise
-    return True
 
 
 def _ask_what_is_left(context: BuildContext, errors: list[BaseException]) -> tuple[str, ...]:

@@ -11,8 +11,8 @@ from verified_images.cloud.galleries import PUBLISH_SECONDS, Replication, find_v
 from verified_images.cloud.ids import parse_id
 from verified_images.cloud.images import begin_image_from_machine
 from verified_images.errors import CloudError, ConflictError, GateClosedError
-from verified_images.naming import format_time
-from verified_images.stages.candidate import EXPIRY_TAG, VERDICT_TAG, VERIFIED, delete_own_image
+from verified_images.naming import EXPIRY_TAG, format_time
+from verified_images.stages.candidate import VERDICT_TAG, VERIFIED, delete_own_image
 from verified_images.waiting import Deadline, wait_for
 
 if TYPE_CHECKING:

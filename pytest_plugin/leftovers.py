@@ -1,0 +1,53 @@
+"""What earlier runs on this machine have left because they were killed, and the command that removes it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_plugin.options import Settings
+    from verified_images.journal import Record
+
+
+def offer_to_reap(settings: Settings) -> Iterator[str]:
+    """Give a line for each killed run of the session's cloud that may have left something."""
+    from verified_images.errors import VerifiedImagesError  # noqa: PLC0415 - only runs with specs
+    from verified_images.journal import journal_folder, read_journal  # noqa: PLC0415 - same
+
+    subscription = _subscription(settings)
+    for path in sorted(journal_folder().glob("*.jsonl")):
+        try:
+            record = read_journal(path)
+        except VerifiedImagesError as error:
+            yield str(error)
+            continue
+        if record.left and not record.active and record.target.subscription == subscription:
+            yield _offer(record, settings)
+
+
+def _subscription(settings: Settings) -> str | None:
+    if settings.cloud == "azure":
+        return settings.subscription
+    try:
+        account = json.loads((settings.state / "account.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return None  # a local cloud that has never run
+    return str(account.get("subscription_id"))
+
+
+def _offer(record: Record, settings: Settings) -> str:
+    from verified_images.emulator.local_cloud import default_state  # noqa: PLC0415 - only where something is left
+
+    words = ["verified-images reap --run", record.run.id]
+    if settings.cloud == "azure":
+        words.append(f"--cloud azure --subscription {settings.subscription}")
+        if settings.azure_environment != "public":
+            words.append(f"--azure-environment {settings.azure_environment}")
+    elif settings.state != default_state():
+        words.append(f"--state {settings.state}")
+    count = len(record.left)
+    what = f"{count} resource{'s' if count > 1 else ''}"
+    return f"run {record.run.id} of {record.run.spec} was killed and may have left {what}: {' '.join(words)}"

@@ -1,0 +1,144 @@
+"""Whatever carries a run's tags, of any type that a build makes: found with its tags, and deleted by its id."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from verified_images.cloud.ids import parse_id
+from verified_images.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from verified_images.cloud.operations import Arm
+
+GROUP_TYPE = "microsoft.resources/resourcegroups"
+
+_COMPUTE, _DISKS, _GALLERIES, _NETWORK = "2024-07-01", "2024-03-02", "2024-03-03", "2024-05-01"
+
+# In the order in which Azure lets them go: a scale set before the image that it scales out from, a machine before
+# its interface, an interface before its addresses and network, the group last.
+_TYPES: Mapping[str, str] = {
+    "microsoft.compute/virtualmachinescalesets": _COMPUTE,
+    "microsoft.compute/virtualmachines": _COMPUTE,
+    "microsoft.compute/galleries/images/versions": _GALLERIES,
+    "microsoft.compute/images": _COMPUTE,
+    "microsoft.compute/snapshots": _DISKS,
+    "microsoft.compute/disks": _DISKS,
+    "microsoft.network/loadbalancers": _NETWORK,
+    "microsoft.network/networkinterfaces": _NETWORK,
+    "microsoft.network/publicipaddresses": _NETWORK,
+    "microsoft.network/virtualnetworks": _NETWORK,
+    "microsoft.network/networksecuritygroups": _NETWORK,
+    GROUP_TYPE: "",
+}
+_ORDER = {kind: place for place, kind in enumerate(_TYPES)}
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """A resource or resource group as ARM lists it: its id, its type in lower case, and its tags."""
+
+    id: str
+    type: str
+    tags: Mapping[str, str]
+
+
+def list_tagged(arm: Arm, tag: str) -> tuple[Tagged, ...]:
+    """Return every group and resource of the subscription that has the tag, whatever its value."""
+    resources = arm.connection.resources
+    # A query by tag would answer without the tags (recorded traffic), so ARM is asked for everything.
+    groups = arm.call("list groups with tag", tag, lambda: list(resources.resource_groups.list()))
+    found = arm.call("list resources with tag", tag, lambda: list(resources.resources.list()))
+    described = (_describe(item) for item in (*groups, *found))
+    return tuple(item for item in described if tag in item.tags)
+
+
+def find_tags(arm: Arm, resource_id: str) -> Mapping[str, str] | None:
+    """Return the tags of a group or of a resource of a type that builds make, or None where there is none of that id.
+
+    Raises:
+        ValueError: builds make no resource of this type.
+    """
+    resources = arm.connection.resources
+    kind = type_of(resource_id)
+    group = resource_id.strip("/").split("/")[3]
+    try:
+        if kind == GROUP_TYPE:
+            found: Any = arm.call("get resource group", group, lambda: resources.resource_groups.get(group))
+        else:
+            version = _TYPES[kind]
+            found = arm.call(
+                "get", resource_id, lambda: resources.resources.get_by_id(resource_id, api_version=version)
+            )
+    except NotFoundError:
+        return None
+    return dict(found.get("tags") or {})
+
+
+def delete_by_id(arm: Arm, resource_id: str) -> None:
+    """Delete a resource group, or a resource of a type that builds make, and return once it is gone.
+
+    Raises:
+        ValueError: builds make no resource of this type.
+    """
+    resources = arm.connection.resources
+    kind = type_of(resource_id)
+    if kind == GROUP_TYPE:
+        group = resource_id.strip("/").split("/")[3]
+        arm.run("delete resource group", group, lambda: resources.resource_groups.begin_delete(group))
+        return
+    version = _TYPES[kind]
+    name = parse_id(resource_id).name
+    arm.run(
+        f"delete {noun_of(kind)}",
+        name,
+        lambda: resources.resources.begin_delete_by_id(resource_id, api_version=version),
+    )
+
+
+def in_deletion_order(ids: Sequence[str]) -> tuple[str, ...]:
+    """Return the ids in the order in which Azure lets such resources go, each once."""
+    once = {one.strip("/").lower(): one for one in ids}
+    return tuple(sorted(once.values(), key=lambda one: _ORDER[type_of(one)]))
+
+
+def type_of(resource_id: str) -> str:
+    """Return the type of what an id names, in lower case.
+
+    Raises:
+        ValueError: it is no id, or builds make no resource of this type.
+    """
+    match resource_id.strip("/").lower().split("/"):
+        case ["subscriptions", _, "resourcegroups", _]:
+            return GROUP_TYPE
+        case ["subscriptions", _, "resourcegroups", _, "providers", provider, *rest]:
+            kind = "/".join((provider, *rest[::2]))
+            if kind in _TYPES:
+                return kind
+    raise ValueError(f"'{resource_id}' is of no type that builds make")
+
+
+def noun_of(kind: str) -> str:
+    """Return what messages call a resource of a type: ``microsoft.compute/disks`` is a disk."""
+    last = kind.rpartition("/")[2]
+    return _NOUNS.get(last, last.removesuffix("s"))
+
+
+_NOUNS = {
+    "virtualmachinescalesets": "scale set",
+    "virtualmachines": "virtual machine",
+    "versions": "image version",
+    "loadbalancers": "load balancer",
+    "networkinterfaces": "network interface",
+    "publicipaddresses": "public IP address",
+    "virtualnetworks": "virtual network",
+    "networksecuritygroups": "network security group",
+    "resourcegroups": "resource group",
+}
+
+
+def _describe(item: Any) -> Tagged:  # noqa: ANN401 - a model of the SDK, which is a mapping
+    tags = {str(name): str(value) for name, value in (item.get("tags") or {}).items()}
+    return Tagged(str(item["id"]), str(item.get("type") or GROUP_TYPE).lower(), tags)

@@ -1,0 +1,1 @@
+"""The commands of ``verified-images``, one file each: how it is called, and what it does."""

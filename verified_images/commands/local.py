@@ -1,0 +1,118 @@
+"""``verified-images local``: the local Azure, served until it is interrupted, and what leads clients to it."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from verified_images.commands import local_faults
+from verified_images.commands.terminal import add_state, state_folder, tell
+
+if TYPE_CHECKING:
+    import argparse
+
+    from verified_images.emulator import LocalCloud, RunningCloud
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    local = commands.add_parser("local", help="the local Azure").add_subparsers(title="commands", required=True)
+    serve = local.add_parser("serve", help="serve the local Azure until it is interrupted")
+    add_state(serve)
+    serve.add_argument(
+        "--port", type=int, default=0, help="port of Resource Manager on 127.0.0.1 (default: a free one)"
+    )
+    serve.add_argument("--proxy-port", type=int, default=0, help="port of the SOCKS5 gateway (default: a free one)")
+    serve.add_argument("--hypervisor", choices=("qemu", "fake"), default="qemu", help="what runs the machines")
+    serve.add_argument(
+        "--faults", type=Path, metavar="FILE", help="fault rules that hold from the start (YAML or JSON)"
+    )
+    serve.set_defaults(run=_serve)
+    faults = local.add_parser("faults", help="list, set or clear what the running local Azure does wrong on purpose")
+    add_state(faults)
+    local_faults.add_command(faults, _find_running)
+    environment = local.add_parser("env", help="print the environment that leads Azure clients to the local Azure")
+    add_state(environment)
+    environment.set_defaults(run=_print_environment)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from verified_images.emulator import (  # noqa: PLC0415 - heavy
+        FaultRuleError,
+        LocalCloud,
+        Options,
+        StateInUseError,
+        load_rules,
+    )
+
+    try:
+        faults = tuple(load_rules(options.faults)) if options.faults else ()
+    except FaultRuleError as error:
+        tell(str(error))
+        return 2
+    chosen = Options(
+        faults=faults,
+        hypervisor=options.hypervisor,
+        port=options.port,
+        proxy_port=options.proxy_port,
+        progress=tell,
+        announced=True,
+    )
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        with LocalCloud(state_folder(options), chosen) as cloud:
+            _describe(cloud)
+            stop.wait()
+            tell("stopping the machines")
+    except StateInUseError as error:
+        tell(str(error))
+        return 1
+    return 0
+
+
+def _describe(cloud: LocalCloud) -> None:
+    tell(f"Resource Manager   {cloud.endpoint}")
+    tell(f"certificates       {cloud.ca_bundle}")
+    tell(f"gateway            {cloud.proxy}")
+    tell(f"subscription       {cloud.account.subscription_id}")
+    tell('clients            eval "$(verified-images local env)"')
+
+
+def _find_running(options: argparse.Namespace) -> RunningCloud | None:
+    from verified_images.emulator import find_running  # noqa: PLC0415 - only the commands that need it
+
+    state = state_folder(options)
+    cloud = find_running(state)
+    if cloud is None:
+        tell(f"no local Azure is served on {state}; start one with `verified-images local serve`")
+    return cloud
+
+
+def _print_environment(options: argparse.Namespace) -> int:
+    cloud = _find_running(options)
+    if cloud is None:
+        return 1
+    for name, value in _environment(cloud).items():
+        sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
+    return 0
+
+
+def _environment(cloud: RunningCloud) -> dict[str, str]:
+    account = cloud.account
+    return {
+        "ARM_ENDPOINT": cloud.endpoint,
+        "AZURE_AUTHORITY_HOST": cloud.endpoint,
+        "AZURE_TENANT_ID": account.tenant_id,
+        "AZURE_SUBSCRIPTION_ID": account.subscription_id,
+        "AZURE_CLIENT_ID": account.client_id,
+        "AZURE_CLIENT_SECRET": account.client_secret,
+        "AZURE_CORE_INSTANCE_DISCOVERY": "false",
+        "REQUESTS_CA_BUNDLE": str(cloud.ca_bundle),
+        "VI_PROXY": cloud.proxy,
+    }
