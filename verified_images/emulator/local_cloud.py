@@ -105,7 +105,9 @@ class LocalCloud:
         undo.callback(hypervisor.close)
         store = Store(self.state / "arm.sqlite")
         undo.callback(store.close)
-        kinds: dict[str, Kind] = {kind.type.lower(): kind for kind in (*network.kinds(), *compute.kinds())}
+        kinds: dict[str, Kind] = {
+            kind.type.lower(): kind for kind in (*network.kinds(), *compute.kinds(), *resource_manager.kinds())
+        }
         secret = hashlib.sha256(f"operations {self.account.client_secret}".encode()).digest()
         self.faults = Faults(options.faults)
         operations = Operations(store, options.timing, certificates.server_der(), secret, faults=self.faults)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import uuid
@@ -12,9 +11,10 @@ from verified_images.emulator.arm_errors import ArmError, group_being_deleted, g
 from verified_images.emulator.ids import ResourceId
 from verified_images.emulator.lifecycle import set_state
 from verified_images.emulator.locations import check_location
-from verified_images.emulator.operations import IN_PROGRESS, Track
+from verified_images.emulator.operations import Track
 from verified_images.emulator.paging import page
 from verified_images.emulator.resource_manager.filters import matches_filter
+from verified_images.emulator.resource_manager.jobs import job_url
 from verified_images.emulator.routing import GROUP, Route
 from verified_images.emulator.store import Resource
 from verified_images.emulator.wire import Answer, Request
@@ -37,7 +37,6 @@ def routes() -> Iterator[Route]:
     yield Route("GET", GROUP, _get)
     yield Route("HEAD", GROUP, _head)
     yield Route("DELETE", GROUP, _delete)
-    yield Route("GET", "/subscriptions/{subscription}/operationresults/{operation}", _poll_deletion)
 
 
 def _list(cloud: Cloud, request: Request) -> Answer:
@@ -111,13 +110,7 @@ def _delete(cloud: Cloud, request: Request) -> Answer:
         track=_TRACK,
         slow=bool(cloud.store.select(under=group.id)),
     )
-    job = {"jobId": f"RESOURCEGROUPDELETIONJOB-{started.key}", "jobLocation": group.location}
-    token = base64.urlsafe_b64encode(json.dumps(job).encode()).decode().rstrip("=")
-    url = (
-        f"{request.base_url}/subscriptions/{request.parameters['subscription']}/operationresults/{token}"
-        f"?api-version={request.api_version}"
-    )
-    return Answer(202, None, {"Location": url})
+    return Answer(202, None, {"Location": job_url(request, "RESOURCEGROUPDELETIONJOB", started, group.location)})
 
 
 def _delete_content(cloud: Cloud, group: ResourceId) -> None:
@@ -169,20 +162,3 @@ def _deletion_timeout(group: ResourceId, errors: dict[str, ArmError]) -> ArmErro
         f"back. The tracking Id is '{uuid.uuid4()}'. Please check audit logs for more details.",
         details=details,
     )
-
-
-def _poll_deletion(cloud: Cloud, request: Request) -> Answer:
-    token = request.parameters["operation"]
-    try:
-        job = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-        document = cloud.operations.find(job["jobId"].partition("-")[2])
-    except (ValueError, KeyError, AttributeError, TypeError):
-        document = None
-    if document is None:
-        raise ArmError(404, "NotFound", f"The operation '{token}' was not found.")
-    if document["status"] == IN_PROGRESS:
-        url = f"{request.base_url}{request.path}?api-version={request.api_version}"
-        return Answer(202, None, {"Location": url})
-    if "error" in document:
-        return Answer(document["errorStatus"], {"error": document["error"]})
-    return Answer(200)

@@ -1,0 +1,1 @@
+"""Microsoft.Resources/deployments: templates, their language, and the deployments that carry them out."""

@@ -1,0 +1,142 @@
+"""From the body of a call to a deployment that can be carried out, or the refusal of one that cannot."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from verified_images.emulator.arm_errors import ArmError
+from verified_images.emulator.locations import LOCATIONS
+from verified_images.emulator.resource_manager.deployments.dependencies import connect, unprocessable
+from verified_images.emulator.resource_manager.deployments.environment import Environment, default_functions
+from verified_images.emulator.resource_manager.deployments.language.errors import TemplateError
+from verified_images.emulator.resource_manager.deployments.language.scope import NotYetKnownError, Scope, Values
+from verified_images.emulator.resource_manager.deployments.parameters import bind_parameters
+from verified_images.emulator.resource_manager.deployments.plan import DEPLOYMENTS, Plan, make_plan
+from verified_images.emulator.resource_manager.deployments.refusals import (
+    invalid_content,
+    not_emulated,
+)
+from verified_images.emulator.resource_manager.deployments.templates import Template, read_template
+
+if TYPE_CHECKING:
+    from verified_images.emulator.cloud import Cloud
+    from verified_images.emulator.ids import ResourceId
+    from verified_images.emulator.resource_manager.deployments.plan import Planned
+    from verified_images.emulator.wire import Request
+
+_NAME = re.compile(r"[-\w.()]{1,64}")
+_MEMBERS = {
+    "debugsetting",
+    "expressionevaluationoptions",
+    "mode",
+    "onerrordeployment",
+    "parameters",
+    "parameterslink",
+    "template",
+    "templatelink",
+    "validationlevel",
+    "whatifsettings",
+}
+_MODES = {"incremental": "Incremental", "complete": "Complete"}
+_UNCHECKED = ("microsoft.resources", "microsoft.authorization")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A deployment that can be carried out."""
+
+    deployment: ResourceId
+    mode: str
+    tags: dict[str, str]
+    template: Template
+    scope: Scope
+    plan: Plan
+
+
+def prepare(cloud: Cloud, request: Request, deployment: ResourceId) -> Prepared:
+    """Check the body of a call and plan the deployment that it asks for.
+
+    Raises:
+        ArmError: 400: something in the body, the template or the parameters is wrong.
+    """
+    if not _NAME.fullmatch(deployment.name):
+        raise ArmError(
+            400,
+            "InvalidDeploymentName",
+            f"The provided deployment name '{deployment.name}' has invalid characters or more than 64 of them: only "
+            "alphanumeric characters, '-', '_', '.', '(' and ')' are allowed.",
+        )
+    body = request.json()
+    properties = _read_properties(body)
+    template = read_template(request, properties)
+    functions = Environment(cloud, request, deployment, properties).functions()
+    parameters = bind_parameters(request, template, properties.get("parameters") or {}, functions | default_functions())
+    scope = Scope(Values(parameters, template.variables, template.members), functions)
+    plan = make_plan(request, template, scope, deployment)
+    connect(request, plan)
+    prepared = Prepared(deployment, _MODES[properties["mode"].lower()], body.get("tags") or {}, template, scope, plan)
+    for planned in plan.deployed():
+        _check(request, planned)
+    return prepared
+
+
+def _read_properties(body: dict[str, Any]) -> dict[str, Any]:
+    found = next((value for key, value in body.items() if key.lower() == "properties"), None)
+    if not isinstance(found, dict):
+        raise invalid_content("Required property 'properties' not found in JSON. Path ''.")
+    for name in found:
+        if name.lower() not in _MEMBERS:
+            raise invalid_content(
+                f"Could not find member '{name}' on object of type 'DeploymentContent'. Path 'properties.{name}'."
+            )
+    if found.get("onErrorDeployment") is not None:
+        raise not_emulated("going back to another deployment on error", "leave 'onErrorDeployment' out")
+    if found.get("parametersLink") is not None:
+        raise not_emulated("parameters that are linked to", "give them in 'properties.parameters'")
+    mode = found.get("mode")
+    if mode is None:
+        raise invalid_content("Required property 'mode' not found in JSON. Path 'properties'.")
+    if not isinstance(mode, str) or mode.lower() not in _MODES:
+        raise invalid_content(
+            f"Error converting value \"{mode}\" to type 'Azure.Deployments.Core.Entities.DeploymentMode'. Path "
+            "'properties.mode'."
+        )
+    parameters = found.get("parameters")
+    if parameters is not None and not isinstance(parameters, dict):
+        raise invalid_content("An object is expected. Path 'properties.parameters'.")
+    return found
+
+
+def _check(request: Request, planned: Planned) -> None:
+    """Evaluate what can be evaluated before the deployment runs, and check type and location."""
+    try:
+        planned.body(planned.scope)
+        location = planned.location
+    except NotYetKnownError:
+        return
+    except TemplateError as error:
+        raise unprocessable(request, planned, error) from error
+    namespace, _, kind = planned.type.partition("/")
+    if namespace.lower() not in _UNCHECKED:
+        _check_type(request, planned, namespace, kind)
+    if location is not None and location not in LOCATIONS and planned.type.lower() != DEPLOYMENTS:
+        raise ArmError(
+            400,
+            "LocationNotAvailableForResourceType",
+            f"The provided location '{location}' is not available for resource type '{planned.type}'. List of "
+            f"available regions for the resource type is '{','.join(LOCATIONS)}'.",
+        )
+
+
+def _check_type(request: Request, planned: Planned, namespace: str, kind: str) -> None:
+    subscription = planned.id.split("/")[2]
+    provider = request.call("GET", f"/subscriptions/{subscription}/providers/{namespace}?api-version=2022-09-01").body
+    if kind.lower() not in {found["resourceType"].lower() for found in provider["resourceTypes"]}:
+        raise ArmError(
+            400,
+            "InvalidResourceType",
+            f"The resource type '{kind}' could not be found in the namespace '{namespace}' for api version "
+            f"'{planned.api_version}'.",
+        )
