@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,10 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """The state and the parts of one local Azure. ``folder`` is where it keeps everything."""
+    """The state and the parts of one local Azure.
+
+    ``folder`` is where it keeps everything; ``closing`` is set when it is being closed, for what runs by itself.
+    """
 
     folder: Path
     account: Account
@@ -40,6 +44,7 @@ class Cloud:
     routes: Routes
     faults: Faults
     page_size: int = 100
+    closing: threading.Event = field(default_factory=threading.Event)
 
     def kind_of(self, type_name: str) -> Kind | None:
         """Give the resource type's implementation, or None for a type that is not emulated."""

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from verified_images.emulator import arm_errors
 from verified_images.emulator.arm_errors import ArmError
 from verified_images.emulator.locations import check_location
+from verified_images.emulator.merging import merge
 from verified_images.emulator.operations import Work, preempted
 from verified_images.emulator.paging import page
 from verified_images.emulator.request_bodies import read_body
 from verified_images.emulator.routing import GROUP, Route
-from verified_images.emulator.wire import Answer, Request
+from verified_images.emulator.wire import Answer, Request, inner_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -273,6 +274,22 @@ class Kind:
             headers["Retry-After"] = str(self.style.retry_delete)
         return Answer(self.style.deleted, None, headers)
 
+    def make(self, cloud: Cloud, identifier: ResourceId, body: dict[str, Any], **hidden: Any) -> Resource:  # noqa: ANN401 - any JSON value
+        """Create a resource as part of what else is done, once it is there; ``hidden`` is noted with it."""
+        request = inner_request(identifier, body, self.api_versions[-1] if self.api_versions else "")
+        with cloud.store.lock:
+            check_group(cloud, identifier)
+            content = read_body(self.type, request)
+            if self.tracked:
+                check_location(self.type, content, None)
+            resource = self.complete(cloud, request, content, None)
+            resource.hidden |= hidden
+            self._write(cloud, request, resource, None)
+            turn = cloud.operations.turns.ask(identifier.key)
+        with turn:
+            self._finish_write(cloud, identifier)
+        return check_wanted(cloud, identifier)
+
     def remove(self, cloud: Cloud, resource: Resource) -> None:
         """Delete a resource as part of what else is done: once nothing else is being done on it, and at once then.
 
@@ -380,16 +397,3 @@ def check_preconditions(request: Request, existing: Resource | None) -> None:
         raise ArmError(
             412, "PreconditionFailed", f"The condition '{if_match}' in the If-Match header was not satisfied."
         )
-
-
-def merge(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """Merge a PATCH body: objects are merged, anything else is replaced, null removes. Source: RFC 7396."""
-    merged = dict(old)
-    for key, value in new.items():
-        if value is None:
-            merged.pop(key, None)
-        elif isinstance(value, dict) and isinstance(merged.get(key), dict) and key != "tags":
-            merged[key] = merge(merged[key], value)
-        else:
-            merged[key] = value
-    return merged

@@ -131,6 +131,7 @@ class LocalCloud:
         server = Server(make_app(self.cloud), certificates, options.port)
         undo.callback(server.close)
         server.start()
+        undo.callback(self.cloud.closing.set)
         self.endpoint = f"https://127.0.0.1:{server.port}"
         withdraw(self.state)
         if options.announced:

@@ -24,3 +24,7 @@ class Timing:
     def of(self, operation: str) -> float:
         """Give the least duration of an operation in seconds."""
         return self.seconds.get(operation, self.default) * self.scale
+
+    def stretch(self, seconds: float) -> float:
+        """Give how long a time that a resource's own settings name lasts, in seconds."""
+        return seconds * self.scale

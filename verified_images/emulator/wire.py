@@ -98,3 +98,11 @@ class Answer:
     status: int
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def inner_request(identifier: ResourceId, body: dict[str, Any], version: str) -> Request:
+    """Give the PUT by which a resource is made as part of what else is done, where there is no client."""
+    parameters = {"subscription": identifier.subscription, "group": identifier.group, "name": identifier.name}
+    return Request(
+        "PUT", str(identifier), parameters, {"api-version": version}, {}, json.dumps(body).encode(), "", "", {}
+    )

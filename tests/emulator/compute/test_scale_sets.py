@@ -11,6 +11,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 NIC_API_VERSION = "2018-10-01"
+HALVES = {"maxBatchInstancePercent": 50, "maxUnhealthyInstancePercent": 100}
+SSH_HEALTH: Json = {
+    "extensionProfile": {
+        "extensions": [
+            {
+                "name": "health",
+                "properties": {
+                    "publisher": "Microsoft.ManagedServices",
+                    "type": "ApplicationHealthLinux",
+                    "typeHandlerVersion": "1.0",
+                    "settings": {"protocol": "tcp", "port": 22},
+                },
+            }
+        ]
+    }
+}
 
 
 def _vms(estate: Estate) -> Json:
@@ -35,7 +51,7 @@ def test_a_new_scale_set_shows_the_defaults_that_azure_fills_in(estate: Estate) 
     assert body["sku"] == {"name": "Standard_B2s", "tier": "Standard", "capacity": 1}
     properties = body["properties"]
     assert properties["singlePlacementGroup"] is True
-    assert properties["orchestrationMode"] == "Uniform"
+    assert "orchestrationMode" not in properties
     assert properties["uniqueId"]
     profile = properties["virtualMachineProfile"]
     assert profile["storageProfile"]["osDisk"]["diskSizeGB"] == 30
@@ -128,11 +144,12 @@ def test_a_new_model_reaches_an_instance_when_it_is_upgraded(estate: Estate) -> 
 
 
 @pytest.mark.parametrize(
-    "policy", [{"mode": "Automatic"}, {"mode": "Rolling", "rollingUpgradePolicy": {"maxBatchInstancePercent": 50}}]
+    "policy",
+    [{"mode": "automatic"}, {"mode": "Rolling", "rollingUpgradePolicy": HALVES}],
 )
 def test_a_scale_set_upgrades_its_instances_by_itself_when_told_so(estate: Estate, policy: dict[str, Any]) -> None:
     estate.make_generalized()
-    body = estate.scale_set_body()
+    body = estate.scale_set_body(**SSH_HEALTH)
     body["properties"]["upgradePolicy"] = policy
     _sets(estate).begin_create_or_update("g", "ss", body).result()
     storage = {"imageReference": {"id": estate.make_image().id}}
@@ -144,8 +161,8 @@ def test_a_scale_set_upgrades_its_instances_by_itself_when_told_so(estate: Estat
 def test_a_rolling_upgrade_stops_at_what_does_not_come_up(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
     estate.make_generalized()
     image = {"id": estate.make_image().id}
-    body = estate.scale_set_body()
-    body["properties"]["upgradePolicy"] = {"mode": "Rolling", "rollingUpgradePolicy": {"maxBatchInstancePercent": 50}}
+    body = estate.scale_set_body(**SSH_HEALTH)
+    body["properties"]["upgradePolicy"] = {"mode": "Rolling", "rollingUpgradePolicy": HALVES}
     _sets(estate).begin_create_or_update("g", "ss", body).result()
     monkeypatch.setattr("verified_images.emulator.compute.guests.BOOT_SECONDS", 0.5)
     change = {"properties": {"virtualMachineProfile": {"storageProfile": {"imageReference": image}}}}

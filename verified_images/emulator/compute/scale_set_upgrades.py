@@ -1,21 +1,21 @@
-"""Bringing a scale set's instances to its latest model: one, all, or a batch after another."""
+"""Bringing instances to a scale set's latest model, and giving them a new disk. Source: recorded exchanges."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from verified_images.emulator.arm_errors import ArmError
 from verified_images.emulator.compute import power
+from verified_images.emulator.compute.flexible_instances import flexible_model
 from verified_images.emulator.compute.guests import boot_guest, machine_size, set_power
 from verified_images.emulator.compute.machine_disks import disk_id, let_go_of_disk, provide_disks
-from verified_images.emulator.compute.scale_set_instances import instance_model, instances_of, new_disk_name, on_each
+from verified_images.emulator.compute.scale_set_instances import scale_set_id
+from verified_images.emulator.compute.scale_set_model import is_flexible
+from verified_images.emulator.compute.uniform_instances import new_disk_name, uniform_model
 from verified_images.emulator.lifecycle import check_wanted
 
 if TYPE_CHECKING:
     from verified_images.emulator.cloud import Cloud
     from verified_images.emulator.store import Resource
-
-_DEFAULT_PERCENT = 20
 
 
 def reimage(cloud: Cloud, instance: Resource) -> None:
@@ -26,10 +26,32 @@ def reimage(cloud: Cloud, instance: Resource) -> None:
     let_go_of_disk(cloud, instance, disk, delete=True)
     with cloud.store.changing(instance.id) as found:
         if found:
-            fresh = found.properties["storageProfile"]["osDisk"]
-            fresh["name"] = new_disk_name(found.id)
-            fresh["managedDisk"].pop("id", None)
+            _forget_disk(found, found.properties["storageProfile"]["osDisk"])
     _boot(cloud, instance)
+
+
+def reimage_all(cloud: Cloud, instance: Resource) -> None:
+    """Replace all of an instance's disks, data disks that were made with it too, and boot it."""
+    cloud.hypervisor.forget(instance.hidden["guest"])
+    set_power(cloud, instance, "stopped")
+    made = [
+        disk
+        for disk in instance.properties["storageProfile"].get("dataDisks") or []
+        if disk.get("createOption") != "Attach"
+    ]
+    for disk in made:
+        let_go_of_disk(cloud, instance, disk, delete=True)
+    names = {disk["name"] for disk in made}
+    with cloud.store.changing(instance.id) as found:
+        for disk in (found.properties["storageProfile"].get("dataDisks") or []) if found else []:
+            if disk["name"] in names:
+                disk["managedDisk"].pop("id", None)
+    reimage(cloud, check_wanted(cloud, instance.id))
+
+
+def _forget_disk(instance: Resource, disk: dict[str, Any]) -> None:
+    disk["name"] = new_disk_name(instance.id)
+    disk["managedDisk"].pop("id", None)
 
 
 def _boot(cloud: Cloud, instance: Resource) -> None:
@@ -38,24 +60,35 @@ def _boot(cloud: Cloud, instance: Resource) -> None:
     boot_guest(cloud, fresh, nic=power.primary_interface(cloud, fresh))
 
 
+def is_latest(scale_set: Resource, instance: Resource) -> bool:
+    """Tell whether an instance has its scale set's latest model and nothing of its own."""
+    return bool(scale_set.hidden["model"] == instance.hidden.get("model") and not instance.hidden.get("own_model"))
+
+
 def upgrade(cloud: Cloud, instance: Resource) -> None:
     """Give an instance its scale set's latest model; another image replaces its OS disk, another size restarts it."""
-    scale_set = cloud.store.find(instance.id.parent) if instance.id.parent else None
-    if scale_set is None or scale_set.hidden["model"] == instance.hidden["model"]:
+    identifier = scale_set_id(instance)
+    scale_set = cloud.store.find(identifier) if identifier else None
+    if scale_set is None or is_latest(scale_set, instance):
         return
-    size, image = machine_size(instance), _image_of(instance)
+    size, image = machine_size(instance), image_of(instance)
     with cloud.store.changing(instance.id) as found:
         if found is None:
             return
-        _take_model(found, instance_model(cloud, scale_set, found.id), scale_set)
-        another_image, another_size = _image_of(found) != image, machine_size(found) != size
+        if is_flexible(scale_set):
+            model = flexible_model(cloud, scale_set, found)
+        else:
+            model = uniform_model(cloud, scale_set, found.id)
+        _take_model(found, model, scale_set)
+        another_image, another_size = image_of(found) != image, machine_size(found) != size
     if another_image:
         reimage(cloud, check_wanted(cloud, instance.id))
     elif another_size:
         power.restart_on_new_hardware(cloud, check_wanted(cloud, instance.id))
 
 
-def _image_of(instance: Resource) -> dict[str, Any]:
+def image_of(instance: Resource) -> dict[str, Any]:
+    """Give the image reference of an instance, with the exact version that it was made from."""
     return dict(instance.properties["storageProfile"]["imageReference"])
 
 
@@ -63,41 +96,12 @@ def _take_model(instance: Resource, model: dict[str, Any], scale_set: Resource) 
     old = instance.properties
     disk = {**model["properties"]["storageProfile"]["osDisk"], "name": old["storageProfile"]["osDisk"]["name"]}
     disk["managedDisk"] = {**disk["managedDisk"], "id": disk_id(old["storageProfile"]["osDisk"])}
-    kept = {key: old[key] for key in ("vmId", "timeCreated", "networkProfile", "provisioningState")}
+    names = ("vmId", "timeCreated", "networkProfile", "provisioningState", "protectionPolicy")
+    kept = {key: old[key] for key in names if key in old}
     storage = {**model["properties"]["storageProfile"], "osDisk": disk}
-    instance.body = {**model, "properties": {**model["properties"], **kept, "storageProfile": storage}}
+    zones = {"zones": instance.body["zones"]} if instance.body.get("zones") else {}
+    etag = str(instance.body.get("etag", '"1"')).strip('"')
+    properties = {**model["properties"], **kept, "storageProfile": storage}
+    instance.body = {**model, **zones, "etag": f'"{int(etag) + 1}"', "properties": properties}
     instance.hidden |= {key: scale_set.hidden[key] for key in ("secrets", "generation", "model")}
-
-
-def upgrade_all(cloud: Cloud, scale_set: Resource) -> None:
-    """Upgrade all instances that have an older model, at once or, under a rolling policy, a batch after another.
-
-    Raises:
-        ArmError: an upgrade failed, or more instances were unhealthy afterwards than a rolling policy allows.
-    """
-    old = [each for each in instances_of(cloud, scale_set) if each.hidden["model"] != scale_set.hidden["model"]]
-    policy = scale_set.properties["upgradePolicy"]
-    if policy["mode"] != "Rolling":
-        on_each(cloud, old, upgrade)
-        return
-    rules = policy.get("rollingUpgradePolicy") or {}
-    size = max(1, len(old) * int(rules.get("maxBatchInstancePercent", _DEFAULT_PERCENT)) // 100)
-    for start in range(0, len(old), size):
-        _upgrade_batch(cloud, old[start : start + size], int(rules.get("maxUnhealthyUpgradedInstancePercent", 20)))
-
-
-def _upgrade_batch(cloud: Cloud, batch: list[Resource], allowed_percent: int) -> None:
-    try:
-        on_each(cloud, batch, upgrade)
-    except ArmError as error:
-        failed = [each for each in batch if (found := cloud.store.find(each.id)) and found.state == "Failed"]
-        percent = 100 * len(failed) // len(batch)
-        if percent > allowed_percent:
-            raise ArmError(
-                409,
-                "MaxUnhealthyUpgradedInstancePercentExceededInRollingUpgrade",
-                "Rolling Upgrade failed after exceeding the MaxUnhealthyUpgradedInstancePercent value defined in the "
-                f"RollingUpgradePolicy. {percent}% of instances are in an unhealthy state after being upgraded - more "
-                f"than the threshold of {allowed_percent}%. The most impactful error is: {error.message} First failed "
-                f"instance ID is: {failed[0].id.name}.",
-            ) from error
+    instance.hidden.pop("own_model", None)

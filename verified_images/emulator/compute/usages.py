@@ -37,7 +37,9 @@ def cores_in_use(cloud: Cloud, location: str, family: str | None = None) -> int:
             counted += size.cpus
     for scale_set in cloud.store.select(SCALE_SETS):
         sku = scale_set.body.get("sku") or {}
-        if scale_set.location == location and sku.get("name"):
+        # The instances of a flexible one are virtual machines, which are counted as such.
+        uniform = scale_set.properties.get("orchestrationMode") != "Flexible"
+        if uniform and scale_set.location == location and sku.get("name"):
             size = find_size(sku["name"])
             counted += size.cpus * int(sku.get("capacity", 0)) if family in {None, size.family} else 0
     return counted

@@ -7,7 +7,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from verified_images.emulator.arm_errors import ArmError, missing_parameter
-from verified_images.emulator.compute import api_versions, boot_diagnostics, machine_model, power, run_command
+from verified_images.emulator.compute import (
+    api_versions,
+    boot_diagnostics,
+    machine_model,
+    power,
+    run_command,
+    scale_set_membership,
+)
 from verified_images.emulator.compute.guests import boot_guest, machine_size, set_power, wait_for_guest
 from verified_images.emulator.compute.instance_view import instance_view
 from verified_images.emulator.compute.machine_disks import let_go_of_disks, provide_disks, remove_resource
@@ -67,6 +74,7 @@ class VirtualMachines(Kind):
         machine.hidden = {"guest": machine.properties["vmId"], "secrets": secrets, "power": "starting"}
         fill_storage(cloud, machine, secrets)
         machine.properties["timeCreated"] = datetime.now(UTC).isoformat()
+        scale_set_membership.check_membership(cloud, machine)
         return machine
 
     def realize(self, cloud: Cloud, resource: Resource) -> None:
@@ -74,6 +82,7 @@ class VirtualMachines(Kind):
         if resource.hidden.get("booted_size"):
             apply_update(cloud, resource)
             return
+        scale_set_membership.join(cloud, resource)
         for nic in _interface_ids(resource):
             interfaces.attach(cloud, nic, str(resource.id))
         provide_disks(cloud, resource)
@@ -92,6 +101,7 @@ class VirtualMachines(Kind):
     def dispose(self, cloud: Cloud, resource: Resource) -> None:
         """Stop the guest, then let go of, or delete, disks and cards as their deleteOption says."""
         cloud.hypervisor.forget(resource.hidden["guest"])
+        scale_set_membership.leave(cloud, resource)
         let_go_of_disks(cloud, resource)
         for nic in (resource.properties.get("networkProfile") or {}).get("networkInterfaces") or []:
             interfaces.detach(cloud, nic["id"])

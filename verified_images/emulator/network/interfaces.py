@@ -89,6 +89,13 @@ class NetworkInterfaces(NetworkKind):
         """Tell whether an update leaves addresses and load balancing as they are."""
         return existing is not None and addressing(resource) == addressing(existing)
 
+    def dispose(self, cloud: Cloud, resource: Resource) -> None:
+        """Delete the public addresses that were made for the interface, as those of a scale set's machine are."""
+        super().dispose(cloud, resource)
+        for identifier in resource.hidden.get("deleted_along") or []:
+            if address := cloud.store.find(identifier):
+                cloud.kinds[address.id.type.lower()].remove(cloud, address)
+
     def check_delete(self, cloud: Cloud, resource: Resource) -> None:
         """Refuse while a virtual machine has the interface."""
         machine = id_of(resource.properties.get("virtualMachine"))

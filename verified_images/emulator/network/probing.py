@@ -59,26 +59,33 @@ class Probing:
         lasts = interval if known and known.healthy else min(interval, _SICK_SECONDS)
         if known and time.monotonic() - known.when < lasts:
             return known.healthy
-        healthy = self._ask(probe["properties"], member)
+        healthy = answers_probe(self._cloud, probe["properties"], member)
         with self._lock:
             self._outcomes[key] = _Outcome(healthy, time.monotonic())
         return healthy
 
-    def _ask(self, probe: dict[str, Any], member: IpConfiguration) -> bool:
-        port = int(probe["port"])
-        endpoint = find_endpoint(self._cloud, member, port)
-        # A probe that no rule speaks of passes: the default rules admit the load balancer.
-        if endpoint is None or not lets_in(self._cloud, member, source=LOAD_BALANCER_PROBE, port=port, standard=False):
-            return False
-        try:
-            address = self._cloud.hypervisor.forward(endpoint.guest, port)
-            return _answers_http(address, probe) if probe["protocol"] == "Http" else _answers_tcp(address)
-        except (OSError, HypervisorError, http.client.HTTPException):
-            return False
-
     def close(self) -> None:
         """Stop probing."""
         self._workers.shutdown(wait=False, cancel_futures=True)
+
+
+def answers_probe(cloud: Cloud, probe: dict[str, Any], member: IpConfiguration) -> bool:
+    """Send a probe, given by its properties, to an IP configuration, and tell whether it is answered."""
+    port = int(probe["port"])
+    endpoint = find_endpoint(cloud, member, port)
+    # A probe that no rule speaks of passes: the default rules admit the load balancer.
+    if endpoint is None or not lets_in(cloud, member, source=LOAD_BALANCER_PROBE, port=port, standard=False):
+        return False
+    return answers_at(cloud, endpoint.guest, probe)
+
+
+def answers_at(cloud: Cloud, guest: str, probe: dict[str, Any]) -> bool:
+    """Tell whether a guest itself answers a probe on its port, whatever rules are before it."""
+    try:
+        address = cloud.hypervisor.forward(guest, int(probe["port"]))
+        return _answers_http(address, probe) if probe["protocol"].lower() == "http" else _answers_tcp(address)
+    except (OSError, HypervisorError, http.client.HTTPException):
+        return False
 
 
 def _answers_http(address: tuple[str, int], probe: dict[str, Any]) -> bool:

@@ -1,0 +1,143 @@
+"""The calls that begin, show and stop rolling upgrades. Source: Azure OpenAPI, ComputeRP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from verified_images.emulator.arm_errors import ArmError
+from verified_images.emulator.compute.image_references import resolve_image
+from verified_images.emulator.compute.scale_set_health import watches_health
+from verified_images.emulator.compute.scale_set_instances import instances_of, scale_set_id
+from verified_images.emulator.compute.scale_set_rolling_upgrades import RUNNING, begin, protected, roll
+from verified_images.emulator.compute.scale_set_upgrades import image_of, is_latest, reimage, upgrade
+from verified_images.emulator.compute.scale_set_views import scale_set_of
+from verified_images.emulator.operations import COMPUTE
+from verified_images.emulator.paging import page
+from verified_images.emulator.routing import Route
+from verified_images.emulator.wire import Answer, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from verified_images.emulator.cloud import Cloud
+    from verified_images.emulator.store import Resource
+
+_TYPE = "Microsoft.Compute/virtualMachineScaleSets"
+
+
+def routes(item: str) -> Iterator[Route]:
+    """Give the routes under the pattern of a scale set."""
+    yield Route("POST", item + "/osRollingUpgrade", _start_os_upgrade)
+    yield Route("GET", item + "/rollingUpgrades/latest", _get_latest)
+    yield Route("POST", item + "/rollingUpgrades/cancel", _cancel)
+    yield Route("GET", item + "/osUpgradeHistory", _list_history)
+
+
+def _start_os_upgrade(cloud: Cloud, request: Request) -> Answer:
+    with cloud.store.lock:
+        scale_set = _upgradable(cloud, request)
+        reference = scale_set.properties["virtualMachineProfile"]["storageProfile"]["imageReference"]
+        newest = resolve_image(cloud, reference, scale_set.location).exact_version
+        target = {**reference, **({"exactVersion": newest} if newest else {})}
+        begin(cloud, scale_set.id, started_by="User", os_image=target)
+
+    def carry_out() -> None:
+        old = [
+            each
+            for each in instances_of(cloud, scale_set)
+            if not protected(each) and {**image_of(each), **target} != image_of(each)
+        ]
+        roll(cloud, scale_set.id, old, _to_newest(target))
+
+    return _start(cloud, request, scale_set, "osRollingUpgrade", carry_out)
+
+
+def _to_newest(target: dict[str, Any]) -> Callable[[Cloud, Resource], None]:
+    def change(cloud: Cloud, instance: Resource) -> None:
+        identifier = scale_set_id(instance)
+        scale_set = cloud.store.find(identifier) if identifier else None
+        if scale_set is not None and not is_latest(scale_set, instance):
+            upgrade(cloud, instance)
+            return
+        with cloud.store.changing(instance.id) as found:
+            if found:
+                found.properties["storageProfile"]["imageReference"] = dict(target)
+        reimage(cloud, instance)
+
+    return change
+
+
+def _upgradable(cloud: Cloud, request: Request) -> Resource:
+    scale_set = scale_set_of(cloud, request)
+    if not watches_health(scale_set):
+        raise ArmError(
+            400,
+            "BadRequest",
+            "Rolling Upgrade mode is not supported for this Virtual Machine Scale Set because a health probe or health "
+            "extension was not provided.",
+        )
+    if _is_rolling(scale_set):
+        raise ArmError(
+            409,
+            "OperationNotAllowed",
+            "A Rolling Upgrade is already in progress for this Virtual Machine Scale Set. Wait for it, or cancel it.",
+        )
+    return scale_set
+
+
+def _is_rolling(scale_set: Resource) -> bool:
+    latest = scale_set.hidden.get("rolling_upgrade") or {}
+    return bool((latest.get("runningStatus") or {}).get("code") == RUNNING)
+
+
+def _start(cloud: Cloud, request: Request, scale_set: Resource, action: str, carry_out: Callable[[], None]) -> Answer:
+    started = cloud.operations.start(
+        request, f"{_TYPE}/{action}/action", scale_set.location, carry_out, track=COMPUTE, slow=True
+    )
+    return Answer(202, None, started.status_header | started.location_header)
+
+
+def _get_latest(cloud: Cloud, request: Request) -> Answer:
+    scale_set = scale_set_of(cloud, request)
+    latest = scale_set.hidden.get("rolling_upgrade")
+    if not latest:
+        raise ArmError(404, "NotFound", "The entity was not found in this Azure location.")
+    policy = (scale_set.properties.get("upgradePolicy") or {}).get("rollingUpgradePolicy") or {
+        "maxBatchInstancePercent": 20,
+        "maxUnhealthyInstancePercent": 20,
+        "maxUnhealthyUpgradedInstancePercent": 20,
+        "pauseTimeBetweenBatches": "PT0S",
+    }
+    shown = {key: latest[key] for key in ("runningStatus", "progress", "error") if key in latest}
+    return Answer(
+        200,
+        {"properties": {"policy": policy, **shown}, "type": f"{_TYPE}/rollingUpgrades", "location": scale_set.location},
+    )
+
+
+def _cancel(cloud: Cloud, request: Request) -> Answer:
+    with cloud.store.lock:
+        scale_set = scale_set_of(cloud, request)
+        if not _is_rolling(scale_set):
+            raise ArmError(409, "OperationNotAllowed", "There is no ongoing Rolling Upgrade to cancel.")
+        scale_set.hidden["rolling_upgrade"]["runningStatus"]["lastAction"] = "Cancel"
+        cloud.store.put(scale_set)
+    return _start(cloud, request, scale_set, "rollingUpgrades/cancel", lambda: None)
+
+
+def _list_history(cloud: Cloud, request: Request) -> Answer:
+    scale_set = scale_set_of(cloud, request)
+    found = [_in_history(scale_set, upgrade) for upgrade in scale_set.hidden.get("os_upgrades", [])]
+    return page(cloud, request, found)
+
+
+def _in_history(scale_set: Resource, upgrade: dict[str, Any]) -> dict[str, Any]:
+    status = upgrade["runningStatus"]
+    code = {"Faulted": "Faulted", "Cancelled": "Cancelled"}.get(status["code"], "Completed")
+    running = {"code": code, "startTime": status["startTime"], "endTime": upgrade["endTime"]}
+    shown = {key: upgrade[key] for key in ("progress", "error", "startedBy", "targetImageReference") if key in upgrade}
+    return {
+        "properties": {"runningStatus": running, **shown},
+        "type": f"{_TYPE}/rollingUpgrades",
+        "location": scale_set.location,
+    }
