@@ -10,7 +10,7 @@ from pytest_plugin.inventory import Inventory
 from pytest_plugin.options import settings_key
 from pytest_plugin.reporting import Reporter
 from pytest_plugin.session import SpecSession, session_key
-from pytest_plugin.specs import Spec, spec_key
+from pytest_plugin.specs import SpecFolder, folder_key
 from pytest_plugin.summary import SummaryWriter
 
 if TYPE_CHECKING:
@@ -19,13 +19,12 @@ if TYPE_CHECKING:
     import pytest
 
 
-def add_spec(file: Path, node: pytest.Directory) -> None:
-    """Make the folder of a template a spec."""
+def add_folder(path: Path, node: pytest.Directory) -> None:
+    """Make a folder with templates one of specs; the templates are not read yet."""
     config = node.config
     if session_key not in config.stash:
         _activate(config)
-    spec = Spec(file, node, config.stash[settings_key])
-    node.stash[spec_key] = spec
+    node.stash[folder_key] = SpecFolder(path, node, config.stash[settings_key])
     register_fixtures(node)
 
 

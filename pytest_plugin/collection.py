@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_plugin.fixtures import TARGET
 from pytest_plugin.items import TemplateFile
 from pytest_plugin.schedule import in_order, plan_visits, stage_key
-from pytest_plugin.specs import Target, spec_key, spec_of
-from pytest_plugin.targets import FIXTURES, stages_of, targets_of
+from pytest_plugin.specs import TARGET, Target, folder_key, folder_of, origin_key, spec_of, specs_of
+from pytest_plugin.targets import FIXTURES, meant_specs, stages_of, targets_of
 from pytest_plugin.templates import check_named
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_plugin.options import Settings
-    from pytest_plugin.specs import Spec
+    from pytest_plugin.specs import Spec, SpecFolder
 
 
 class Collection:
@@ -27,26 +26,28 @@ class Collection:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         # Those that the arguments lead into: pytest makes nodes of the folders beside them as well.
-        self._specs: list[Spec] = []
+        self._folders: list[SpecFolder] = []
         self._reported: set[str] = set()
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
         """Collect a spec's template."""
-        spec = parent.stash.get(spec_key, None)
-        if spec is None or file_path != spec.file:
-            return None
-        node: pytest.Collector = TemplateFile.from_parent(parent, path=file_path)
-        return node
+        folder = parent.stash.get(folder_key, None)
+        for origin in folder.origins if folder is not None and may_be_template(file_path) else ():
+            if file_path == origin.file:
+                node: pytest.Collector = TemplateFile.from_parent(parent, path=file_path)
+                node.stash[origin_key] = origin
+                return node
+        return None
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(
         self, collector: pytest.Collector
     ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
         """Import a spec's modules by their path: every spec has a test_machine.py, and folders are no packages."""
-        if isinstance(collector, pytest.Directory) and spec_key in collector.stash:
-            self._specs.append(collector.stash[spec_key])
+        if isinstance(collector, pytest.Directory) and folder_key in collector.stash:
+            self._folders.append(collector.stash[folder_key])
         option = collector.config.option
-        if option.importmode != "prepend" or not isinstance(collector, pytest.Module) or not spec_of(collector):
+        if option.importmode != "prepend" or not isinstance(collector, pytest.Module) or not folder_of(collector):
             return (yield)
         option.importmode = "importlib"
         try:
@@ -56,19 +57,21 @@ class Collection:
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Let a test that asks for one of our fixtures, or is marked, run on what it is about."""
-        spec = spec_of(metafunc.definition)
-        fixtures = FIXTURES.intersection(metafunc.fixturenames)
-        if spec is None or not (fixtures or metafunc.definition.get_closest_marker("stage")):
+        folder = folder_of(metafunc.definition)
+        if folder is None:
             return
-        targets = targets_of(spec, stages_of(metafunc.definition, fixtures), fixtures)
+        specs = meant_specs(folder, metafunc.definition)
+        fixtures = FIXTURES.intersection(metafunc.fixturenames)
+        if len(folder.specs) == 1 and not (fixtures or metafunc.definition.get_closest_marker("stage")):
+            return
+        stages = stages_of(metafunc.definition, fixtures)
+        targets = [target for spec in specs for target in targets_of(spec, stages, fixtures)]
         ids = [target.id for target in targets]
         metafunc.parametrize(TARGET, targets, ids=ids, indirect=True, scope="module")
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
         """Let -k find every item of a spec by the spec's name."""
-        spec = spec_of(item)
-        if spec is not None:
-            item.extra_keyword_matches.add(spec.name)
+        item.extra_keyword_matches.update(spec.name for spec in specs_of(item))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Take note of what was reported as broken."""
@@ -92,6 +95,10 @@ class Collection:
             self._settings.require_subscription()
         return result
 
+    @property
+    def _specs(self) -> list[Spec]:
+        return [spec for folder in self._folders for spec in folder.specs]
+
     def _report_broken_templates(self, config: pytest.Config) -> None:
         """Fail the collection for a broken template also if only its spec's tests were selected."""
         for spec in self._specs:
@@ -99,6 +106,11 @@ class Collection:
             if spec.error is not None and nodeid not in self._reported:
                 report = pytest.CollectReport(nodeid, "failed", longrepr=str(spec.error), result=[])
                 config.hook.pytest_collectreport(report=report)
+
+
+def may_be_template(file: Path) -> bool:
+    """Tell by its name alone whether a file can be a template, so that a module does not make its folder be read."""
+    return file.name.endswith((".yaml", ".yml", ".json", ".pkr.hcl"))
 
 
 def _settle_stage(item: pytest.Item) -> None:

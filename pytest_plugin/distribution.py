@@ -10,6 +10,7 @@ import contextlib
 import os
 import queue
 from contextlib import ExitStack
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +22,9 @@ from pytest_plugin.interrupts import TermAsInterrupt
 from pytest_plugin.local_azure import WORKER_INPUT, Endpoint, start
 from pytest_plugin.options import settings_key
 from pytest_plugin.session import WORKER_OUTPUT
-from pytest_plugin.specs import find_template_file
 from pytest_plugin.summary import Summary, SummaryWriter, fail_session
+from verified_images.errors import TemplateError
+from verified_images.templates.finding import HCL_ENDINGS, find_templates, holds_templates
 from verified_images.waiting import Deadline
 
 if TYPE_CHECKING:
@@ -134,6 +136,34 @@ class Distribution:
             fail_session(session)
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What one worker runs: the specs of one template, whose names begin with ``stem``."""
+
+    name: str
+    file: str
+    stem: str
+
+    def holds(self, nodeid: str) -> bool:
+        """Tell whether an item is one of the template's stages, or a test whose parameters begin with a spec's name."""
+        parameters = nodeid.partition("::")[2].partition("[")[2]
+        named = parameters.startswith((f"{self.stem}-", f"{self.stem}]"))
+        return named or nodeid.partition("::")[0].endswith(f"/{self.file}")
+
+
+def scopes_of(folder: Path) -> tuple[Scope, ...]:
+    """Give the scopes of a folder with templates, those with the longest names first."""
+    try:
+        paths = find_templates(folder)
+    except TemplateError:
+        paths = ()
+    if len(paths) <= 1:
+        return (Scope(str(folder), "", folder.name),)
+    stems = {path: path.name.partition(".")[0] for path in paths}
+    scopes = [Scope(str(path), path.name if path != folder else HCL_ENDINGS[0], stem) for path, stem in stems.items()]
+    return tuple(sorted(scopes, key=lambda scope: len(scope.stem), reverse=True))
+
+
 class SpecScheduling(LoadGroupScheduling):
     """Shares out specs as a whole, and the other tests one by one or as --dist says."""
 
@@ -141,14 +171,17 @@ class SpecScheduling(LoadGroupScheduling):
         super().__init__(config, log)
         self._root = config.rootpath
         self._others = SCHEDULINGS.get(config.getoption("dist"), LoadGroupScheduling)
-        self._folders: dict[str, str | None] = {}
+        self._scopes: dict[str, tuple[Scope, ...]] = {}
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        if file not in self._folders:
-            folders = [folder for folder in (self._root / file).parents if find_template_file(folder)]
-            self._folders[file] = str(folders[0]) if folders else None
-        return self._folders[file] or self._others._split_scope(self, nodeid)  # noqa: SLF001 - what subclasses override
+        if file not in self._scopes:
+            folders = (folder for folder in (self._root / file).parents if holds_templates(folder))
+            self._scopes[file] = next((scopes_of(folder) for folder in folders), ())
+        scopes = self._scopes[file]
+        if not scopes:
+            return self._others._split_scope(self, nodeid)  # noqa: SLF001 - what subclasses override
+        return next((scope.name for scope in scopes if scope.holds(nodeid)), scopes[0].name)
 
 
 def _specs_below(config: pytest.Config) -> Iterator[Path]:
@@ -158,11 +191,11 @@ def _specs_below(config: pytest.Config) -> Iterator[Path]:
         path = start_folder / argument.partition("::")[0]
         if path.is_dir():
             yield from _walk(path, config.getini("norecursedirs"))
-        yield from (folder for folder in path.parents if find_template_file(folder))
+        yield from (folder for folder in path.parents if holds_templates(folder))
 
 
 def _walk(top: Path, left_out: list[str]) -> Iterator[Path]:
     for folder, subfolders, _ in os.walk(top):
         subfolders[:] = [name for name in subfolders if not any(fnmatch(name, pattern) for pattern in left_out)]
-        if find_template_file(Path(folder)):
+        if holds_templates(Path(folder)):
             yield Path(folder)

@@ -14,7 +14,7 @@ from pytest_plugin.failures import telling
 from pytest_plugin.run import there
 from pytest_plugin.schedule import stage_of
 from pytest_plugin.session import session_key
-from pytest_plugin.specs import Target, spec_of
+from pytest_plugin.specs import TARGET, Target, specs_of
 from pytest_plugin.stages import TESTED_AFTER, Stage
 
 if TYPE_CHECKING:
@@ -26,17 +26,18 @@ if TYPE_CHECKING:
     from verified_images.stages.scale_set import Instance, ScaleSet
     from verified_images.templates.model import Template
 
-TARGET = "_vi_target"
 STAGE = "_vi_stage"
 
 
 def _vi_target(request: pytest.FixtureRequest) -> Target:
     """What the test runs on; parametrized for tests that say so by their fixtures or their marker."""
     given: Target | None = getattr(request, "param", None)
-    spec = spec_of(request.node)
-    if spec is None:
+    if given is not None:
+        return given
+    specs = specs_of(request.node)
+    if not specs:
         raise AssertionError(f"{request.node.nodeid} is in no spec")
-    return given or Target(spec, Stage.MACHINE)
+    return Target(specs[0], Stage.MACHINE)
 
 
 def _vi_stage(request: pytest.FixtureRequest) -> None:
@@ -85,7 +86,8 @@ def instance(_vi_target: Target, request: pytest.FixtureRequest) -> Instance:
 
 def run_of(request: pytest.FixtureRequest) -> SpecRun:
     """Give the build of the spec that the test belongs to."""
-    run = request.config.stash[session_key].run_of(request.node)
+    target: Target = request.getfixturevalue(TARGET)
+    run = request.config.stash[session_key].runs.get(target.spec)
     if run is None:
         pytest.skip("the spec's template has errors")
     return run

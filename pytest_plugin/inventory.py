@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_plugin.specs import find_template_file, spec_of
+from pytest_plugin.specs import specs_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
@@ -41,13 +41,14 @@ class Inventory:
     ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
         """Remember what the collector found."""
         report = yield
-        spec = spec_of(collector)
-        if spec is not None and report.passed:
+        specs = specs_of(collector)
+        if specs and report.passed:
             if report.result or not self._skips_files:
                 self._collected.add(collector.nodeid)
             for child in report.result:
-                if spec_of(child) is spec:
-                    self._found[spec][child.nodeid] = child
+                for spec in specs_of(child):
+                    if spec in specs:
+                        self._found[spec][child.nodeid] = child
         return report
 
     @pytest.hookimpl(wrapper=True)
@@ -65,7 +66,7 @@ class Inventory:
         chosen = {item.nodeid for item in selected}
         items = [nodeid for nodeid, node in self._found[spec].items() if isinstance(node, pytest.Item)]
         files = [nodeid for nodeid, node in self._found[spec].items() if self._was_passed_over(node)]
-        ignored = [str(path) for path in self._ignored if path.is_relative_to(spec.folder)]
+        ignored = [str(path) for path in self._ignored if _concerns(path, spec)]
         return (
             *_say("not collected", files),
             *_say("not selected", [nodeid for nodeid in items if nodeid not in chosen]),
@@ -81,10 +82,15 @@ class Inventory:
         )
 
 
+def _concerns(path: Path, spec: Spec) -> bool:
+    """Tell whether what is left out could hold tests of the spec, or is its template."""
+    if path.is_relative_to(spec.folder):
+        return path.is_dir() or path.suffix == ".py" or path == spec.file
+    return False
+
+
 def _named_by_ignore(path: Path, config: pytest.Config) -> bool:
-    """Tell whether ``--ignore`` or ``--ignore-glob`` names the path, and the path could hold tests."""
-    if not (path.is_dir() or path.suffix == ".py" or find_template_file(path.parent) == path):
-        return False
+    """Tell whether ``--ignore`` or ``--ignore-glob`` names the path."""
     start = config.invocation_params.dir
     paths = {start / given for given in config.getoption("ignore") or ()}
     globs = [str(start / given) for given in config.getoption("ignore_glob") or ()]

@@ -10,8 +10,8 @@ from pytest_plugin import run
 from pytest_plugin.failures import shortened, wants_traceback, without_history
 from pytest_plugin.schedule import stage_key
 from pytest_plugin.session import session_key
-from pytest_plugin.specs import spec_of
-from pytest_plugin.stages import BUILD_STAGES, Stage
+from pytest_plugin.specs import origin_key, spec_key, spec_of
+from pytest_plugin.stages import BUILD_STAGES
 from verified_images.errors import GateClosedError, VerifiedImagesError
 
 if TYPE_CHECKING:
@@ -22,21 +22,25 @@ if TYPE_CHECKING:
 
 
 class TemplateFile(pytest.File):
-    """A spec's template."""
+    """A template."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        """Give one item a stage.
+        """Give one item a stage, of each spec that the template is built into.
 
         Raises:
             CollectError: something is wrong with the template; the text names file and line.
         """
-        spec = spec_of(self)
-        if spec is not None and spec.error is not None:
-            raise self.CollectError(str(spec.error)) from spec.error
-        for stage in BUILD_STAGES:
-            item = StageItem.from_parent(self, name=stage.value)
-            item.stash[stage_key] = stage
-            yield item
+        specs = self.stash[origin_key].specs
+        for spec in specs:
+            if spec.error is not None:
+                raise self.CollectError(str(spec.error)) from spec.error
+        for spec in specs:
+            for stage in BUILD_STAGES:
+                name = stage.value if len(specs) == 1 else f"{stage}[{spec.name}]"
+                item = StageItem.from_parent(self, name=name)
+                item.stash[spec_key] = spec
+                item.stash[stage_key] = stage
+                yield item
 
 
 class StageItem(pytest.Item):
@@ -50,7 +54,7 @@ class StageItem(pytest.Item):
         """Do the stage, or skip it if something closed its gate."""
         __tracebackhide__ = True
         try:
-            self._run.perform(Stage(self.name))
+            self._run.perform(self.stash[stage_key])
         except GateClosedError as closed:
             raise pytest.skip.Exception(str(closed)) from closed
         except KeyboardInterrupt as interrupt:
@@ -67,4 +71,4 @@ class StageItem(pytest.Item):
     def reportinfo(self) -> tuple[PathLike[str] | str, int | None, str]:
         """Give the stage's place in reports."""
         spec = spec_of(self)
-        return self.path, 0, f"{spec.name}::{self.name}" if spec else self.name
+        return self.path, 0, f"{spec.name}::{self.stash[stage_key]}" if spec else self.name

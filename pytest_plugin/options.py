@@ -48,7 +48,12 @@ OPTIONS = (
         ini_type="linelist",
         arguments={"action": "append", "metavar": "NAME=VALUE"},
     ),
-    Option("var_file", "YAML or JSON file with values of template variables", arguments={"metavar": "FILE"}),
+    Option(
+        "var_file",
+        "YAML, JSON or *.pkrvars.hcl file with values of template variables; may be given several times",
+        ini_type="linelist",
+        arguments={"action": "append", "metavar": "FILE"},
+    ),
     Option(
         "state",
         "folder of the local cloud (default: verified-images/local in $XDG_DATA_HOME or ~/.local/share)",
@@ -93,7 +98,7 @@ class Settings:
     azure_environment: str
     variables: Mapping[str, str]
     named: tuple[str, ...]
-    variable_file: Path | None
+    variable_files: tuple[Path, ...]
     state: Path
     cache: Path
     hypervisor: str
@@ -139,7 +144,7 @@ def read_settings(config: pytest.Config) -> Settings:
         azure_environment=_choose("azure_environment", values, AZURE_ENVIRONMENTS),
         variables=dict(_parse_variable(text) for text in values["var"]),
         named=tuple(_parse_variable(text)[0] for text in given["var"] or ()),
-        variable_file=_existing_file(config, values["var_file"]),
+        variable_files=tuple(_existing_file(config, text) for text in values["var_file"]),
         state=_folder(config, values["state"], "XDG_DATA_HOME", ".local/share/verified-images/local"),
         cache=_folder(config, values["cache"], "XDG_CACHE_HOME", ".cache/verified-images"),
         hypervisor=_choose("hypervisor", values, HYPERVISORS),
@@ -181,9 +186,7 @@ def _parse_range(text: str) -> str:
         raise pytest.UsageError(f"--vi-allow-from {text}: {error}") from error
 
 
-def _existing_file(config: pytest.Config, text: str | None) -> Path | None:
-    if not text:
-        return None
+def _existing_file(config: pytest.Config, text: str) -> Path:
     file = config.invocation_params.dir / text
     if not file.is_file():
         raise pytest.UsageError(f"--vi-var-file {text}: there is no such file")

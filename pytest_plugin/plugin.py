@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-MARKER = "stage(name, ...): when a test of a spec runs: machine, image or scale_set; once in each that is named"
+MARKERS = (
+    "stage(name, ...): when a test of a spec runs: machine, image or scale_set; once in each that is named",
+    "spec(name, ...): which of the specs of its folder a test is for; names may be patterns such as web-*",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -34,7 +37,8 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Read the options."""
     config.stash[settings_key] = read_settings(config)
-    config.addinivalue_line("markers", MARKER)
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
     # Both options are pytest-xdist's, which has made one of the other before this hook.
     if config.getoption("dist", "no") != "no" and config.getoption("tx", None):
         from pytest_plugin.distribution import distribute  # noqa: PLC0415 - only runs with xdist pay for it
@@ -46,14 +50,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collect_directory(
     path: Path,
 ) -> Generator[None, pytest.Collector | None, pytest.Collector | None]:
-    """Look whether the folder is a spec."""
+    """Look whether the folder holds templates."""
     node = yield
     if isinstance(node, pytest.Directory):
-        from pytest_plugin.specs import find_template_file  # noqa: PLC0415 - only runs that collect pay for it
+        from verified_images.templates.finding import holds_templates  # noqa: PLC0415 - only runs that collect pay for it
 
-        file = find_template_file(path)
-        if file is not None:
-            from pytest_plugin.activation import add_spec  # noqa: PLC0415 - only runs with specs pay for it
+        if holds_templates(path):
+            from pytest_plugin.activation import add_folder  # noqa: PLC0415 - only runs with specs pay for it
 
-            add_spec(file, node)
+            add_folder(path, node)
     return node

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_plugin.stages import BUILD_STAGES, TESTED_AFTER, Stage
-from pytest_plugin.templates import explain, read_template
+from pytest_plugin.templates import explain
 from verified_images.errors import GateClosedError
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class SpecRun:
     def template(self) -> Template:
         """The template as it is for this very run."""
         if self._template is None:
-            self._template = read_template(self.spec.file, self.spec.settings, self.run)
+            self._template = self.spec.read(self.run)
         return self._template
 
     @property

@@ -11,7 +11,7 @@ from pytest_plugin.gate import Gate, Outcomes
 from pytest_plugin.interrupts import TermAsInterrupt
 from pytest_plugin.progress import Progress, TerminalLive
 from pytest_plugin.run import SpecRun
-from pytest_plugin.specs import spec_of
+from pytest_plugin.specs import spec_of, specs_of
 from pytest_plugin.summary import Summary, fail_session, summarize
 from pytest_plugin.templates import explain
 
@@ -54,9 +54,9 @@ class SpecSession:
         """Prepare a build for each spec that something was selected of; nothing is created."""
         selected: dict[Spec, list[pytest.Item]] = {}
         for item in session.items:
-            spec = spec_of(item)
-            if spec is not None and spec.error is None:
-                selected.setdefault(spec, []).append(item)
+            for spec in specs_of(item):
+                if spec.error is None:
+                    selected.setdefault(spec, []).append(item)
         for spec, items in selected.items():
             self.runs[spec] = self._prepare(spec, items)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,7 +21,7 @@ class Summary:
     """What became of a spec, in plain values that an xdist worker can send.
 
     ``published`` holds ARM ids; where there are none, ``reason`` says why. ``left`` names what is still
-    there, and ``trouble`` says what went wrong when it was to be removed.
+    there, and ``trouble`` says what went wrong when it was to be removed. ``warnings`` are those of the template.
     """
 
     spec: str
@@ -33,6 +33,7 @@ class Summary:
     reason: str = ""
     left: Sequence[str] = ()
     trouble: str = ""
+    warnings: Sequence[str] = ()
 
     def as_plain(self) -> dict[str, object]:
         """Give the values as an xdist worker can send them."""
@@ -42,18 +43,17 @@ class Summary:
 def summarize(run: SpecRun) -> Summary:
     """Say what became of a spec."""
     image = run.published
-    if image is None:
-        return Summary(run.spec.name, run.run.id, reason=why_unpublished(run), left=run.left, trouble=run.trouble)
-    return Summary(
+    summary = Summary(
         spec=run.spec.name,
         run_id=run.run.id,
-        published=image.ids,
-        version=image.version,
-        regions=image.regions,
         seconds=sum(result.seconds for result in run.results.values()),
         left=run.left,
         trouble=run.trouble,
+        warnings=tuple(str(warning) for warning in run.spec.warnings),
     )
+    if image is None:
+        return replace(summary, reason=why_unpublished(run))
+    return replace(summary, published=image.ids, version=image.version, regions=image.regions)
 
 
 def why_unpublished(run: SpecRun) -> str:
@@ -76,6 +76,12 @@ class SummaryWriter:
         summaries = self._gather()
         if not summaries or terminalreporter.config.getoption("collectonly"):
             return
+        # Specs of one template have its warnings in common.
+        warnings = dict.fromkeys(warning for summary in summaries for warning in summary.warnings)
+        if warnings:
+            terminalreporter.write_sep("=", "templates")
+            for warning in warnings:
+                terminalreporter.write_line(f"warning: {warning}")
         terminalreporter.write_sep("=", "images")
         for summary in summaries:
             for line in describe(summary):

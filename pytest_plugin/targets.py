@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,7 @@ from pytest_plugin.stages import TESTED_AFTER, Stage
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from pytest_plugin.specs import Spec
+    from pytest_plugin.specs import Spec, SpecFolder
 
 FIXTURES = frozenset({"template", "vm", "host", "image", "scale_set", "instance"})
 # What a test cannot ask for in a stage, since it is not there yet or not there any more.
@@ -41,6 +42,24 @@ def stages_of(node: pytest.Item, fixtures: Collection[str]) -> tuple[Stage, ...]
     if len(stages) == 1 and (absent := asked & ABSENT[stages[0]]):
         raise _wrong(node, f"the fixture '{min(absent)}' is not there in the stage '{stages[0]}' of its marker")
     return stages
+
+
+def meant_specs(folder: SpecFolder, node: pytest.Item) -> tuple[Spec, ...]:
+    """Give the specs of its folder that a test is for: all, or those that its ``spec`` marker names.
+
+    Raises:
+        CollectError: its marker names none of them.
+    """
+    marker = node.get_closest_marker("spec")
+    if marker is None:
+        return folder.specs
+    names = [spec.name for spec in folder.specs]
+    for pattern in marker.args:
+        if not any(fnmatchcase(name, str(pattern)) for name in names):
+            near = get_close_matches(str(pattern), names, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(names)}"
+            raise _wrong(node, f"@pytest.mark.spec: the folder has no spec '{pattern}'; {hint}")
+    return tuple(spec for spec in folder.specs if any(fnmatchcase(spec.name, str(name)) for name in marker.args))
 
 
 def targets_of(spec: Spec, stages: tuple[Stage, ...], fixtures: Collection[str]) -> list[Target]:

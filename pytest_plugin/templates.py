@@ -7,50 +7,44 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from verified_images.errors import VerifiedImagesError
+from verified_images.errors import TemplateError, VerifiedImagesError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
     from pytest_plugin.options import Settings
     from verified_images.naming import Run
+    from verified_images.templates.loading import Loaded
     from verified_images.templates.model import Template
 
 
-def read_template(file: Path, settings: Settings, run: Run | None = None) -> Template:
-    """Read the template; without a run, what it says of its run is a placeholder.
+def read_templates(path: Path, settings: Settings, run: Run | None = None) -> tuple[Loaded, ...]:
+    """Read what a template says; without a run, what it says of its run is a placeholder.
 
     Raises:
         TemplateError: something is wrong with it.
+        pytest.UsageError: a file of variables is none.
     """
-    from verified_images.templates.native import load_template  # noqa: PLC0415 - only runs with specs pay for it
+    from verified_images.templates.loading import load_templates  # noqa: PLC0415 - only runs with specs pay for it
 
-    template = load_template(file, variables=read_variables(settings), run=run)
-    if settings.allow_from:
-        builder = template.builder.model_copy(update={"allowed_inbound_ip_addresses": settings.allow_from})
-        template = template.model_copy(update={"builder": builder})
-    return template
-
-
-def read_variables(settings: Settings) -> Mapping[str, str]:
-    """Give the variables of the variable file, overridden by those of the command line.
-
-    Raises:
-        pytest.UsageError: the file is not a mapping of names to plain values.
-    """
-    if settings.variable_file is None:
-        return settings.variables
-    from ruamel.yaml import YAML  # noqa: PLC0415 - only runs with a variable file pay for it
-    from ruamel.yaml.error import YAMLError  # noqa: PLC0415 - same
-
+    files = settings.variable_files
     try:
-        values = YAML(typ="safe", pure=True).load(settings.variable_file.read_text("utf-8"))
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise pytest.UsageError(f"--vi-var-file {settings.variable_file}: {error}") from error
-    if not isinstance(values, dict) or not all(isinstance(value, str | int | float) for value in values.values()):
-        raise pytest.UsageError(f"--vi-var-file {settings.variable_file}: must be a mapping of names to plain values")
-    return {**{str(name): str(value) for name, value in values.items()}, **settings.variables}
+        loaded = load_templates(path, variables=settings.variables, variable_files=files, run=run)
+    except TemplateError as error:
+        for problem in error.problems:
+            if problem.file in files:
+                raise pytest.UsageError(f"--vi-var-file {problem}") from error
+        raise
+    return tuple(item._replace(template=_with_ranges(item.template, settings.allow_from)) for item in loaded)
+
+
+def _with_ranges(template: Template, ranges: tuple[str, ...]) -> Template:
+    """Return the template with the address ranges of the command line, if there are any."""
+    if not ranges:
+        return template
+    builder = template.builder.model_copy(update={"allowed_inbound_ip_addresses": ranges})
+    return template.model_copy(update={"builder": builder})
 
 
 def check_named(settings: Settings, templates: Iterable[Template]) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from verified_images.commands import local, reap, schema, validate
+from verified_images.commands import convert, init, local, reap, schema, validate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (validate, schema, reap, local)
+COMMANDS = (validate, convert, init, schema, reap, local)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,7 +9,8 @@ import pytest
 from tests.templates.conftest import HEAD
 from tests.templates.packer.conftest import BUILD, SOURCE, template
 from verified_images.errors import TemplateError
-from verified_images.templates.loading import find_templates, load_templates
+from verified_images.templates.finding import find_templates, holds_templates
+from verified_images.templates.loading import load_templates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,15 +34,36 @@ def found(folder: Path, files: Mapping[str, str]) -> list[str]:
             {"nginx.json": template(), "web.json": template(), "vars.json": '{"a": "builders"}'},
             ["nginx.json", "web.json"],
         ),
-        ({"nginx.json": '{"builders": [}'}, ["nginx.json"]),
+        ({"nginx.json": '{"builders": [{"type": "azure-arm"}'}, ["nginx.json"]),
+        ({"nginx.json": '{"builders": [{"type": "null"}]}', "main.pkr.hcl": 'source "null" "x" {}'}, []),
         ({"main.pkr.hcl": SOURCE, "x.pkrvars.hcl": "", "y.auto.pkrvars.json": "{}"}, ["."]),
-        ({"main.pkr.json": "{}"}, ["."]),
-        ({"template.yaml": HEAD, "packer.json": template(), "a.pkr.hcl": ""}, ["template.yaml", "packer.json", "."]),
+        ({"main.pkr.json": '{"source": {"azure-arm": {}}}'}, ["."]),
+        ({"packer.json": template(), "a.pkr.hcl": SOURCE}, ["packer.json", "."]),
+        ({"a.pkr.hcl": SOURCE, "b.pkr.hcl": BUILD}, ["."]),
+        ({"a.pkr.hcl": SOURCE + BUILD, "b.pkr.hcl": SOURCE + BUILD}, ["a.pkr.hcl", "b.pkr.hcl"]),
+        (
+            {
+                "a.pkr.hcl": "locals {\n  now = 1\n}\n" + SOURCE + BUILD,
+                "b.pkr.hcl": "locals { now = 2 }\n" + SOURCE.replace('"debian"', '"b"', 1) + BUILD,
+                "c.pkr.hcl": 'variable "c" {}\n',
+            },
+            ["a.pkr.hcl", "b.pkr.hcl"],
+        ),
+        ({"template.yaml": "Resources: {}\n"}, []),
         ({"package.json": "[]", "test.json": '["builders"]', "readme.txt": ""}, []),
     ],
 )
 def test_templates_are_found(tmp_path: Path, files: dict[str, str], names: list[str]) -> None:
     assert found(tmp_path, files) == names
+
+
+@pytest.mark.parametrize("other", ["packer.json", "a.pkr.hcl"])
+def test_a_native_template_does_not_go_with_one_of_packer(tmp_path: Path, other: str) -> None:
+    (tmp_path / "template.yaml").write_text(HEAD)
+    (tmp_path / other).write_text(SOURCE if other.endswith(".hcl") else template())
+    with pytest.raises(TemplateError, match=r"template\.yaml: the folder has a template of Packer too"):
+        find_templates(tmp_path)
+    assert holds_templates(tmp_path)
 
 
 def test_there_are_no_templates_where_there_is_no_folder(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ import pytest
 from tests.templates.conftest import HEAD, Load, Mistakes
 from verified_images.errors import TemplateError
 from verified_images.naming import new_run
+from verified_images.templates.finding import find_templates
 from verified_images.templates.model import FileProvisioner, MarketplaceImage, ShellProvisioner
-from verified_images.templates.native import find_template, load_template
+from verified_images.templates.native import load_template
 
 EXAMPLE = """\
 builder:
@@ -321,18 +322,18 @@ class TestFindTemplate:
     @pytest.mark.parametrize("name", ["template.yaml", "template.yml", "template.json"])
     def test_finds_each_of_the_names(self, tmp_path: Path, name: str) -> None:
         (tmp_path / name).touch()
-        assert find_template(tmp_path) == tmp_path / name
+        assert find_templates(tmp_path) == (tmp_path / name,)
 
     def test_finds_nothing_in_other_folders(self, tmp_path: Path) -> None:
         (tmp_path / "template.yaml").mkdir()
         (tmp_path / "values.yaml").touch()
-        assert find_template(tmp_path) is None
+        assert find_templates(tmp_path) == ()
 
     def test_refuses_to_choose_between_two(self, tmp_path: Path) -> None:
         (tmp_path / "template.yaml").touch()
         (tmp_path / "template.json").touch()
         with pytest.raises(TemplateError, match=r"template\.json: the folder has another template, 'template\.yaml'"):
-            find_template(tmp_path)
+            find_templates(tmp_path)
 
 
 def test_the_environment_is_the_processes_own_unless_given(

@@ -1,4 +1,4 @@
-"""``verified-images validate``: every mistake of every template, at once."""
+"""``verified-images validate``: all that is wrong with all templates, at once."""
 
 from __future__ import annotations
 
@@ -6,37 +6,83 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from verified_images.commands.variables import add_variables, given_variables
+from verified_images.errors import TemplateError, TemplateProblem
+
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
+
+    from verified_images.templates.loading import Loaded
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command."""
     validate = commands.add_parser("validate", help="check templates and report all that is wrong with them")
-    validate.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a template, or a folder of specs")
+    validate.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a template, or a folder of them")
+    add_variables(validate)
     validate.set_defaults(run=_validate)
 
 
 def _validate(options: argparse.Namespace) -> int:
-    from verified_images.errors import TemplateError  # noqa: PLC0415 - only the commands that need it
-    from verified_images.templates.native import load_template  # noqa: PLC0415 - same
+    errors: dict[TemplateProblem, None] = {}
+    warnings: dict[TemplateProblem, None] = {}
+    templates = failed = images = 0
+    for path in options.paths:
+        for found in _templates_under(path):
+            templates += 1
+            try:
+                loaded = _load(found, options)
+            except TemplateError as error:
+                errors |= dict.fromkeys(error.problems)
+                failed += 1
+                continue
+            images += len(loaded)
+            warnings |= dict.fromkeys(warning for item in loaded for warning in item.warnings)
+            refused = [problem for item in loaded for problem in _refused(item)]
+            errors |= dict.fromkeys(refused)
+            failed += bool(refused)
+    for problem in errors:
+        sys.stdout.write(f"{problem}\n")
+    for problem in warnings:
+        sys.stdout.write(f"warning: {problem}\n")
+    counts = f"{images} image(s) in {templates} template(s), {failed} with errors, {len(warnings)} warning(s)"
+    sys.stdout.write(f"{counts}\n")
+    return 1 if errors or not templates else 0
 
-    files = [file for path in options.paths for file in _templates_under(path)]
-    failed = 0
-    for file in files:
+
+def _load(found: Path | TemplateError, options: argparse.Namespace) -> tuple[Loaded, ...]:
+    from verified_images.templates.loading import load_templates  # noqa: PLC0415 - only this command needs it
+
+    if isinstance(found, TemplateError):
+        raise found
+    return load_templates(found, variables=given_variables(options), variable_files=options.vi_var_file)
+
+
+def _refused(loaded: Loaded) -> Iterator[TemplateProblem]:
+    """Yield what a preflight would refuse before it asks the cloud anything."""
+    from verified_images.stages.unsupported import unsupported_problems  # noqa: PLC0415 - only this command needs it
+
+    for sentence in unsupported_problems(loaded.template):
+        key_path, _, message = sentence.partition(": ")
+        yield TemplateProblem(loaded.template.file, None, key_path, message)
+
+
+def _templates_under(path: Path) -> Iterator[Path | TemplateError]:
+    """Yield the path of each template, or what is wrong with a folder whose templates do not go together."""
+    from verified_images.templates.finding import find_templates  # noqa: PLC0415 - only this command needs it
+
+    if not path.is_dir():
+        yield path
+        return
+    found = False
+    for folder in (path, *sorted(inner for inner in path.rglob("*") if inner.is_dir())):
         try:
-            load_template(file)
+            templates: tuple[Path | TemplateError, ...] = find_templates(folder)
         except TemplateError as error:
-            failed += 1
-            sys.stdout.write(f"{error}\n")
-    sys.stdout.write(f"{len(files)} template(s), {failed} with errors\n")
-    return 1 if failed or not files else 0
-
-
-def _templates_under(path: Path) -> list[Path]:
-    from verified_images.templates.native import find_template  # noqa: PLC0415 - only the commands that need it
-
-    if path.is_file() or not path.exists():
-        return [path]
-    folders = (path, *sorted(folder for folder in path.rglob("*") if folder.is_dir()))
-    return [template for folder in folders if (template := find_template(folder))]
+            templates = (error,)
+        yield from templates
+        found = found or bool(templates)
+    if not found:
+        message = "there is no template in this folder: no template.yaml, and no azure-arm template of Packer"
+        yield TemplateError([TemplateProblem(path, None, "", message)])

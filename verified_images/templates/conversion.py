@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import io
 import os
+import textwrap
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, SecretStr
@@ -19,15 +21,24 @@ from ruamel.yaml.scalarstring import LiteralScalarString
 from verified_images.templates.provisioners import Provisioner
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from verified_images.errors import TemplateProblem
     from verified_images.templates.model import Template
 
 _WIDEST = 4096
+_LONGEST_COMMENT = 110
 _SECTIONS = ("builder", "provisioners", "error_cleanup_provisioner", "image", "smoke", "post_processors")
 
 
-def to_native(template: Template) -> str:
-    """Return a ``template.yaml`` that says what the template says; its secrets are variables that must be given."""
-    writer = _Writer(template)
+def to_native(template: Template, warnings: Iterable[TemplateProblem] = (), folder: Path | None = None) -> str:
+    """Return a ``template.yaml`` that says what the template says; its secrets are variables that must be given.
+
+    What the ``warnings`` tell of is left out and named in comments. Paths are relative to ``folder``, where the text is
+    to be written to, or to the template's own.
+    """
+    own = template.file.absolute().parent
+    writer = _Writer(template, own, own if folder is None else folder.absolute())
     sections = {name: writer.value(getattr(template, name)) for name in _SECTIONS if _is_told(template, name)}
     document = {"variables": writer.variables, **sections} if writer.variables else sections
     stream = io.StringIO()
@@ -35,7 +46,18 @@ def to_native(template: Template) -> str:
     yaml.width = _WIDEST
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.dump(document, stream)
-    return stream.getvalue()
+    return "".join(f"# {line}\n" for line in _comments(template, warnings)) + stream.getvalue()
+
+
+def _comments(template: Template, warnings: Iterable[TemplateProblem]) -> Iterator[str]:
+    """Yield the lines that say where the template is from, and what of it is not in the text."""
+    told = list(warnings)
+    if told:
+        yield f"From {template.file.name}. What it says beside this:"
+    for warning in told:
+        line = f"line {warning.line}" if warning.line else warning.file.name
+        text = f"{line}: {warning.key_path}: {warning.message}" if warning.key_path else f"{line}: {warning.message}"
+        yield from textwrap.wrap(text, _LONGEST_COMMENT, initial_indent="- ", subsequent_indent="  ")
 
 
 def _is_told(model: BaseModel, name: str) -> bool:
@@ -47,9 +69,9 @@ def _is_told(model: BaseModel, name: str) -> bool:
 class _Writer:
     """Makes plain data of the model's values; ``variables`` are the secret ones that were used so far."""
 
-    def __init__(self, template: Template) -> None:
+    def __init__(self, template: Template, own: Path, folder: Path) -> None:
         self.variables: dict[str, dict[str, Any]] = {}
-        self._folder = str(template.file.absolute().parent)
+        self._own, self._folder = own, folder
         described = {variable.name: variable.description for variable in template.variables}
         self._descriptions = described
         values = {name: secret.get_secret_value() for name, secret in template.secret_values.items()}
@@ -96,9 +118,10 @@ class _Writer:
         """Return a provisioner whose files are named as the template's folder knows them."""
         data = dict(provisioner)
         for keys, name in provisioner.named_files():
-            if not name.startswith(f"{self._folder}/"):
+            file = self._own / name
+            if not self._is_near(file) or (self._own == self._folder and not Path(name).is_absolute()):
                 continue
-            near = os.path.relpath(name, self._folder) + ("/" if name.endswith("/") else "")
+            near = os.path.relpath(file, self._folder) + ("/" if name.endswith("/") else "")
             if len(keys) == 1:
                 data[str(keys[0])] = near
             else:
@@ -106,6 +129,10 @@ class _Writer:
                 items[int(keys[1])] = near
                 data[str(keys[0])] = tuple(items)
         return provisioner.model_copy(update=data)
+
+    def _is_near(self, file: Path) -> bool:
+        """Tell whether a file is to be named from the folder: one of the template's, or below the folder itself."""
+        return file.is_relative_to(self._own) or file.is_relative_to(self._folder)
 
     def _secret(self, text: str) -> str:
         """Return a text with the secrets in it named; one that holds none by itself becomes a variable as a whole."""

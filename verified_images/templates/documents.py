@@ -15,14 +15,14 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from verified_images.errors import TemplateError, TemplateProblem
+from verified_images.templates.finding import LARGEST_FILE
 from verified_images.templates.problems import Problems
 from verified_images.templates.trees import Tree, UnreadableError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-LARGEST_FILE = 1024 * 1024
-"""Larger files are refused, in bytes; a template is written by hand."""
+__all__ = ["LARGEST_FILE", "Document", "fail", "read_document", "read_text"]
 
 
 @dataclass(frozen=True, slots=True)

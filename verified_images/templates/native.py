@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from verified_images.templates.problems import KeyPath, Problems
 
-_FILE_NAMES = ("template.yaml", "template.yml", "template.json")
-
 
 class Document(TemplateModel):
     """A spec of verified-images: how an image is built and provisioned, where it goes, how it is smoke-tested."""
@@ -45,18 +43,6 @@ class Document(TemplateModel):
     """What is done to the machine when one of the provisioners failed."""
     post_processors: tuple[PostProcessor, ...] = ()
     """What is done here once the image is published, in this order."""
-
-
-def find_template(folder: Path) -> Path | None:
-    """Return the folder's template, or None if it has none.
-
-    Raises:
-        TemplateError: it has several.
-    """
-    found = [folder / name for name in _FILE_NAMES if (folder / name).is_file()]
-    if len(found) > 1:
-        fail(found[1], f"the folder has another template, '{found[0].name}'; keep one of them")
-    return found[0] if found else None
 
 
 def load_template(

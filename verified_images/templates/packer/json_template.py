@@ -17,6 +17,7 @@ from verified_images.templates.packer.functions import Functions
 from verified_images.templates.packer.go_syntax import GoTemplateError
 from verified_images.templates.packer.go_templates import GoRenderer, UnknownValueError
 from verified_images.templates.packer.sensitive import Secrets
+from verified_images.templates.packer.variable_files import read_variable_texts
 from verified_images.templates.packer.versions import check_version
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ def load_packer_json(file: Path, name: str, inputs: Inputs) -> tuple[tuple[Templ
 
 def _read_variables(file: Path) -> dict[str, str]:
     """Return the variables of a file, in which null means an empty text."""
+    if file.suffix == ".hcl":
+        return read_variable_texts(file)
     document = read_document(file)
     if not isinstance(document.data, dict):
         fail(file, "a mapping of variables to values is needed")

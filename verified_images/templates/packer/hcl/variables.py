@@ -15,6 +15,8 @@ from verified_images.templates.packer.hcl.scope import Names, Scope, UnknownValu
 from verified_images.templates.packer.hcl.syntax import HclSyntaxError, parse_expression, read_hcl
 from verified_images.templates.packer.hcl.types import ANY, Type, convert, read_type
 from verified_images.templates.packer.hcl.values import HclError, Marked, bare, mark, to_bool, to_text
+from verified_images.templates.problems import Problems
+from verified_images.templates.variables import load_variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -179,6 +181,9 @@ class HclVariables:
 
     def _from_file(self, file: Path) -> dict[str, Any]:
         """Return the values that a file gives, which may use nothing."""
+        if file.suffix in {".yaml", ".yml"}:
+            texts = load_variables(file).items()
+            return {name: self._read(text, name, str(file)) for name, text in texts if name in self._declared}
         body: Body = read_hcl_json(file, variables=True) if file.suffix == ".json" else read_hcl(file)
         found: dict[str, Any] = {}
         findings = self._reader.findings
@@ -240,6 +245,29 @@ class HclVariables:
         except (HclError, HclSyntaxError) as error:
             self._reader.findings.error(path, str(error))
             return None
+
+
+def read_constants(file: Path) -> dict[str, str]:
+    """Return the values of a file of variables that are texts, or numbers and truth values, which are their texts.
+
+    Raises:
+        TemplateError: it cannot be read, or something in it is wrong.
+    """
+    found: dict[str, str] = {}
+    problems = Problems(file)
+    body = read_hcl(file)
+    for block in body.blocks:
+        problems.add_to_line(block.line, (block.type,), "a file of variables gives values, 'name = value'")
+    for name, attribute in body.attributes.items():
+        try:
+            value = constant(attribute.expression)
+        except (HclError, HclSyntaxError) as error:
+            problems.add_to_line(attribute.line, (name,), str(error))
+            continue
+        if isinstance(value, str | int | float | bool):
+            found[name] = to_text(value)
+    problems.raise_if_any()
+    return found
 
 
 class _Environment:
