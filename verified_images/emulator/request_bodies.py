@@ -98,7 +98,14 @@ def read_body(kind: str, request: Request) -> dict[str, Any]:
             )
     reader = _NetworkReader if kind.lower().startswith("microsoft.network/") else _Reader
     checked: dict[str, Any] = reader(request, kind).read_model(body, model, "")
-    return checked
+    return without_nulls(checked) if request.method == "PUT" else checked
+
+
+def without_nulls(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Give a value without the properties that are null: a PUT takes them for what is not there."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    return [without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 @dataclass(frozen=True)

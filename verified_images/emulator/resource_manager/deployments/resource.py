@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from verified_images.emulator.store import Resource
 
 _TRACK = Track("Microsoft.Resources")
+_PATIENCE_SECONDS = 2.0
 
 
 class Deployments(Kind):
@@ -189,6 +191,7 @@ class Deployments(Kind):
         record = self.find(cloud, _record_id(request))
         if record.hidden["number"] != request.parameters["operation"]:
             raise ArmError(404, "NotFound", f"The operation '{request.parameters['operation']}' was not found.")
+        record = self._await_end(cloud, record)
         operation = cloud.operations.find(record.hidden.get("operation", "")) or {}
         error = operation.get("error")
         state = record.state if error is None else operation["status"]
@@ -196,6 +199,14 @@ class Deployments(Kind):
         if error:
             body["error"] = error
         return Answer(200, body)
+
+    def _await_end(self, cloud: Cloud, record: Resource) -> Resource:
+        """Give a short deployment time to end: the azure CLI asks again only after half a minute."""
+        until = time.monotonic() + _PATIENCE_SECONDS
+        while record.state not in ENDED and time.monotonic() < until:
+            time.sleep(_PATIENCE_SECONDS / 100)
+            record = self.find(cloud, record.id)
+        return record
 
     def _list_operations(self, cloud: Cloud, request: Request) -> Answer:
         record = self.find(cloud, _record_id(request))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.ids import ResourceId
 from verified_images.emulator.locations import normalize_location
+from verified_images.emulator.request_bodies import without_nulls
 from verified_images.emulator.resource_manager.deployments.language.grammar import is_expression
 from verified_images.emulator.resource_manager.deployments.language.sequences import find_key
 from verified_images.emulator.resource_manager.deployments.nesting import nested_properties
@@ -73,7 +74,7 @@ def _after(planned: Planned) -> dict[str, Any]:
     if isinstance(location := body.get("location"), str):
         body["location"] = normalize_location(location)
     head = dict(zip(_HEAD, (planned.api_version, planned.id, planned.type, planned.name), strict=True))
-    after: dict[str, Any] = _without_nulls(head | {key: value for key, value in body.items() if key not in _HEAD})
+    after: dict[str, Any] = without_nulls(head | {key: value for key, value in body.items() if key not in _HEAD})
     return after
 
 
@@ -81,12 +82,6 @@ def _before(resource: Resource, version: str) -> dict[str, Any]:
     head = {"apiVersion": version} if version else {}
     body = {key: value for key, value in resource.body.items() if key != "etag"}
     return head | {**body, "id": str(resource.id), "type": resource.id.type, "name": resource.id.path}
-
-
-def _without_nulls(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def _compare(before: Any, after: Any, path: str) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - any JSON values
