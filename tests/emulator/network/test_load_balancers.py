@@ -186,6 +186,7 @@ def test_a_rule_with_a_range_gives_each_member_of_its_pool_a_port(azure: Clients
     )
     place.make_balancer(**parts(place, inboundNatRules=[ranged]))
     member = [place.balancer_part("backendAddressPools", "pool")]
+    two = place.id("networkInterfaces", "two")
 
     def ports() -> dict[str, int]:
         pool = azure.network.load_balancer_backend_address_pools.get("g", "lb", "pool")["properties"]
@@ -201,6 +202,23 @@ def test_a_rule_with_a_range_gives_each_member_of_its_pool_a_port(azure: Clients
     azure.network.network_interfaces.begin_delete("g", "one").result()
     place.make_interface("three", loadBalancerBackendAddressPools=member)
     assert ports() == {"two": 50001, "three": 50000}
+    questions: list[Json] = [{"ipAddress": "10.0.0.5"}, {"ipConfiguration": {"id": f"{two}/ipConfigurations/primary"}}]
+    for question in questions:
+        answer: Json = azure.network.load_balancers.begin_list_inbound_nat_rule_port_mappings(
+            "g", "lb", "pool", question
+        ).result()
+        (mapping,) = answer["inboundNatRulePortMappings"]
+        assert (mapping["inboundNatRuleName"], mapping["frontendPort"], mapping["protocol"]) == ("ssh", 50001, "Tcp")
+
+
+def test_an_interface_tells_the_load_balancers_in_front_of_it(azure: Clients, place: Place) -> None:
+    place.make_network()
+    place.make_balancer(**parts(place))
+    place.make_interface(loadBalancerBackendAddressPools=[place.balancer_part("backendAddressPools", "pool")])
+    place.make_interface("alone")
+    found = azure.network.network_interface_load_balancers
+    assert [balancer.name for balancer in found.list("g", "nic")] == ["lb"]
+    assert list(found.list("g", "alone")) == []
 
 
 def make_instances(place: Place, *names: str) -> None:

@@ -113,3 +113,14 @@ def test_usages_count_what_is_there(azure: Clients, place: Place) -> None:
         1,
         1,
     )
+
+
+def test_a_label_is_free_until_an_address_has_it(place: Place) -> None:
+    def is_free(label: str) -> bool:
+        answer = place.azure.network.check_dns_name_availability(LOCATION, domain_name_label=label)
+        return bool(answer["available"])
+
+    assert is_free("web")
+    place.make_address(dnsSettings={"domainNameLabel": "web"})
+    assert not is_free("web")
+    assert refusal(lambda: is_free("Not A Label"))[:2] == (400, "InvalidDomainNameLabel")

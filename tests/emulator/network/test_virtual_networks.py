@@ -138,3 +138,17 @@ def test_an_older_api_version_does_not_show_what_came_later(azure: Clients, plac
     old = azure.network.virtual_networks.get("g", "vnet", api_version="2022-01-01")
     assert "privateEndpointVNetPolicies" not in old["properties"]
     assert "privateEndpointVNetPolicies" in azure.network.virtual_networks.get("g", "vnet")["properties"]
+
+
+def test_usages_tell_how_full_each_subnet_is(place: Place) -> None:
+    place.make_network("10.0.0.0/29")
+    place.make_interface()
+    (usage,) = place.azure.network.virtual_networks.list_usage("g", "vnet")
+    assert (usage["currentValue"], usage["limit"], usage["id"]) == (1, 3, place.subnet)
+
+
+def test_no_other_service_leaves_links_in_a_subnet(place: Place) -> None:
+    place.make_network()
+    assert place.azure.network.resource_navigation_links.list("g", "vnet", "default")["value"] == []
+    assert place.azure.network.service_association_links.list("g", "vnet", "default")["value"] == []
+    assert refusal(lambda: place.azure.network.service_association_links.list("g", "vnet", "none"))[0] == 404

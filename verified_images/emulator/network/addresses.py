@@ -14,6 +14,7 @@ from verified_images.emulator.network.lookup import find_part, id_of
 from verified_images.emulator.network.references import (
     INSTANCE_PUBLIC_ADDRESS,
     PUBLIC_ADDRESS,
+    PUBLIC_PREFIX,
     ip_configurations,
     refers_to,
 )
@@ -29,6 +30,9 @@ PUBLIC_RANGES = (IPv4Network("198.51.100.0/24"), IPv4Network("198.18.0.0/15"))
 and RFC 2544; 203.0.113.0/24 is left out since some machines' resolvers answer with addresses of it."""
 
 _RESERVED_AT_START = 4
+RESERVED = _RESERVED_AT_START + 1
+"""How many addresses of a subnet Azure keeps to itself: the first four and the last."""
+
 _VENDOR = "00-0D-3A"
 
 
@@ -132,17 +136,45 @@ def _is_same(one: str, other: str) -> bool:
     return one.lower() == other.lower()
 
 
-def allocate_public_address(cloud: Cloud) -> str:
-    """Give a public address that nobody has. Hold ``cloud.store.lock`` until it is stored with its resource.
+def allocate_public_address(cloud: Cloud, prefix: Resource | None = None) -> str:
+    """Give a public address that nobody has, of a public IP prefix where one is given.
+
+    Hold ``cloud.store.lock`` until it is stored with its resource.
 
     A resource has its address in ``properties.ipAddress`` or, while that is not shown, in ``hidden["address"]``.
     """
     taken = {public_address(resource) for resource in public_addresses(cloud)}
+    if prefix:
+        free = (str(address) for address in IPv4Network(prefix.hidden["prefix"]) if str(address) not in taken)
+        if address := next(free, None):
+            return address
+        raise network_error(
+            400, "PublicIpPrefixOutOfIpAddresses", f"Public IP prefix {prefix.id} has no free IP address left."
+        )
+    prefixes = _public_prefixes(cloud)
     for network in PUBLIC_RANGES:
         for number in range(int(network.network_address) + 1, int(network.broadcast_address)):
-            if (address := str(IPv4Address(number))) not in taken:
+            address = str(IPv4Address(number))
+            if address not in taken and not any(IPv4Address(number) in reserved for reserved in prefixes):
                 return address
     raise ArmError(400, "PublicIPAddressPoolExhausted", "No public IP address is left in this location.", details=[])
+
+
+def allocate_public_prefix(cloud: Cloud, length: int) -> IPv4Network:
+    """Give a range of public addresses of which nobody has one; the last are given first. Hold the store's lock."""
+    taken = [IPv4Address(address) for found in public_addresses(cloud) if (address := public_address(found))]
+    prefixes = _public_prefixes(cloud)
+    *_, widest = PUBLIC_RANGES
+    for number in reversed(range(1 << (length - widest.prefixlen))):
+        first = int(widest.network_address) + (number << (32 - length))
+        found = IPv4Network((first, length))
+        if not any(found.overlaps(prefix) for prefix in prefixes) and not any(address in found for address in taken):
+            return found
+    raise ArmError(400, "PublicIPAddressPoolExhausted", "No public IP prefix is left in this location.", details=[])
+
+
+def _public_prefixes(cloud: Cloud) -> list[IPv4Network]:
+    return [IPv4Network(found.hidden["prefix"]) for found in cloud.store.select(PUBLIC_PREFIX)]
 
 
 def public_addresses(cloud: Cloud) -> list[Resource]:

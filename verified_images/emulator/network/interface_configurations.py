@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from verified_images.emulator.arm_errors import network_error
 from verified_images.emulator.network.addresses import allocate_address
 from verified_images.emulator.network.kind import require
-from verified_images.emulator.network.lookup import id_of
+from verified_images.emulator.network.lookup import find_part, id_of
 from verified_images.emulator.network.part import Part, canonical
 from verified_images.emulator.network.public_ip_addresses import check_free
 from verified_images.emulator.network.references import ip_configurations, refers_to
+from verified_images.emulator.network.subnets import balanced_by, nat_gateway_needs_standard
 
 if TYPE_CHECKING:
     from verified_images.emulator.cloud import Cloud
     from verified_images.emulator.store import Resource
 
+_GROUPS = "applicationSecurityGroups"
 _BALANCING = ("loadBalancerBackendAddressPools", "loadBalancerInboundNatRules")
 _PATH = "properties.ipConfigurations[].properties"
 
@@ -79,6 +81,11 @@ class InterfaceConfigurations(Part):
                     for target in given[key]
                 ]
                 properties[key] = [{"id": target} for target in targets]
+        if _GROUPS in given:
+            properties[_GROUPS] = [
+                {"id": require(cloud, parent, target, path=f"{_PATH}.{_GROUPS}[]", kind=_GROUPS)}
+                for target in given[_GROUPS]
+            ]
         return {key: value for key, value in properties.items() if value != []}
 
     def _give_address(self, cloud: Cloud, parent: Resource, item: dict[str, Any], made: list[dict[str, Any]]) -> None:
@@ -110,12 +117,12 @@ def check_configurations(cloud: Cloud, interface: Resource) -> None:
     """Refuse with ArmError an interface that joins a Basic load balancer and a Standard public address, or reverse."""
     by_sku: dict[str, str] = {}
     for configuration in ip_configurations(interface):
-        targets = [configuration.properties.get("publicIPAddress")]
-        targets += [target for key in _BALANCING for target in configuration.properties.get(key) or ()]
-        for target in targets:
-            top = id_of(target).split("/backendAddressPools/")[0].split("/inboundNatRules/")[0]
-            if top and (found := cloud.store.find(top)):
-                by_sku.setdefault(str((found.body.get("sku") or {}).get("name")), str(found.id))
+        subnet = find_part(cloud, id_of(configuration.properties.get("subnet"))) or {"properties": {}}
+        for found in balanced_by(cloud, configuration):
+            sku = str((found.body.get("sku") or {}).get("name"))
+            if sku == "Basic" and "natGateway" in subnet["properties"]:
+                raise nat_gateway_needs_standard()
+            by_sku.setdefault(sku, str(found.id))
     if len(by_sku) > 1:
         raise network_error(
             400,

@@ -10,6 +10,7 @@ from verified_images.emulator.arm_errors import network_error
 from verified_images.emulator.ids import same_id
 from verified_images.emulator.lifecycle import Style
 from verified_images.emulator.network.addresses import missing_reference, new_mac
+from verified_images.emulator.network.effective import answer_later, effective_groups, effective_routes
 from verified_images.emulator.network.interface_configurations import (
     InterfaceConfigurations,
     addressing,
@@ -18,13 +19,18 @@ from verified_images.emulator.network.interface_configurations import (
 from verified_images.emulator.network.kind import NetworkKind, require
 from verified_images.emulator.network.lookup import id_of
 from verified_images.emulator.network.part import as_object
-from verified_images.emulator.network.references import INTERFACE
+from verified_images.emulator.network.references import INTERFACE, LOAD_BALANCER, ip_configurations
 from verified_images.emulator.operations import NETWORK
+from verified_images.emulator.paging import page
+from verified_images.emulator.routing import Route
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from verified_images.emulator.cloud import Cloud
     from verified_images.emulator.network.part import Part
     from verified_images.emulator.store import Resource
+    from verified_images.emulator.wire import Answer, Request
 
 _MACHINE_OWNED = ("macAddress", "primary", "virtualMachine")
 _READ_ONLY = {*_MACHINE_OWNED, "hostedWorkloads", "tapConfigurations", "vnetEncryptionSupported", "allowPort25Out"}
@@ -95,6 +101,50 @@ class NetworkInterfaces(NetworkKind):
         for identifier in resource.hidden.get("deleted_along") or []:
             if address := cloud.store.find(identifier):
                 cloud.kinds[address.id.type.lower()].remove(cloud, address)
+
+    def more_routes(self) -> Iterator[Route]:
+        """Give the routes of the configurations, the load balancers behind, and what holds in the end."""
+        yield from super().more_routes()
+        item = f"{self.collection_pattern()}/{{name}}"
+        yield Route("GET", f"{item}/loadBalancers", self._list_balancers)
+        yield Route("GET", f"{item}/tapConfigurations", self._list_taps)
+        yield Route("POST", f"{item}/effectiveNetworkSecurityGroups", self._find_rules)
+        yield Route("POST", f"{item}/effectiveRouteTable", self._find_routes)
+
+    def _list_balancers(self, cloud: Cloud, request: Request) -> Answer:
+        interface = self.find(cloud, request.id)
+        targets = (
+            id_of(target).partition(f"/{collection}/")[0]
+            for found in ip_configurations(interface)
+            for collection, name in (
+                ("backendAddressPools", "loadBalancerBackendAddressPools"),
+                ("inboundNatRules", "loadBalancerInboundNatRules"),
+            )
+            for target in found.properties.get(name) or ()
+        )
+        balancers = [found for target in dict.fromkeys(targets) if (found := cloud.store.find(target))]
+        kind = cloud.kind_of(LOAD_BALANCER)
+        return page(cloud, request, [kind.render(cloud, found, request) for found in balancers] if kind else [])
+
+    def _list_taps(self, cloud: Cloud, request: Request) -> Answer:
+        self.find(cloud, request.id)
+        return page(cloud, request, [])
+
+    def _find_rules(self, cloud: Cloud, request: Request) -> Answer:
+        interface = self.find(cloud, request.id)
+        return answer_later(
+            cloud,
+            request,
+            interface,
+            "effectiveNetworkSecurityGroups",
+            lambda: effective_groups(cloud, interface),
+        )
+
+    def _find_routes(self, cloud: Cloud, request: Request) -> Answer:
+        interface = self.find(cloud, request.id)
+        return answer_later(
+            cloud, request, interface, "effectiveRouteTable", lambda: effective_routes(cloud, interface)
+        )
 
     def check_delete(self, cloud: Cloud, resource: Resource) -> None:
         """Refuse while a virtual machine has the interface."""

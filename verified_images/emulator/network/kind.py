@@ -12,6 +12,7 @@ from verified_images.emulator.ids import ResourceId
 from verified_images.emulator.lifecycle import Kind, check_group, check_group_exists, check_preconditions
 from verified_images.emulator.network import api_versions
 from verified_images.emulator.network.addresses import missing_reference
+from verified_images.emulator.network.expansion import expand, find_shown
 from verified_images.emulator.network.lookup import find_part, id_of, pick
 from verified_images.emulator.network.part import check_name, invalid_format, without_read_only
 from verified_images.emulator.network.versions import as_of
@@ -108,6 +109,11 @@ class NetworkKind(Kind):
         shown: dict[str, Any] = as_of(request.api_version, {**body, "properties": properties})
         return shown
 
+    def get(self, cloud: Cloud, request: Request) -> Answer:
+        """Give one, with what ``$expand`` names in place of references."""
+        answer = super().get(cloud, request)
+        return Answer(answer.status, _expanded(cloud, request, answer.body), answer.headers)
+
     # Sub-resources.
 
     def more_routes(self) -> Iterator[Route]:
@@ -131,7 +137,8 @@ class NetworkKind(Kind):
         item = pick(part.shown(cloud, parent), request.id.name)
         if item is None:
             raise network_error(404, "NotFound", f"Resource {request.id} not found.")
-        return Answer(200, as_of(request.api_version, part.render(cloud, parent, item)))
+        shown = as_of(request.api_version, part.render(cloud, parent, item))
+        return Answer(200, _expanded(cloud, request, shown))
 
     def _put_part(self, part: Part, cloud: Cloud, request: Request) -> Answer:
         with cloud.store.lock:
@@ -160,8 +167,9 @@ class NetworkKind(Kind):
         )
         started = self._start_on_part(part, "write", cloud, request, work)
         headers = dict(started.status_header)
-        if self.style.retry_write and not started.at_once:
-            headers["Retry-After"] = str(self.style.retry_write)
+        seconds = part.retry_write or self.style.retry_write
+        if seconds and not started.at_once:
+            headers["Retry-After"] = str(seconds)
         return Answer(status, answer, headers)
 
     def _start_on_part(self, part: Part, verb: str, cloud: Cloud, request: Request, work: Work) -> Started:
@@ -203,6 +211,14 @@ class NetworkKind(Kind):
         self.stamp(resource)
         resource.properties["provisioningState"] = state
         cloud.store.put(resource)
+
+
+def _expanded(cloud: Cloud, request: Request, body: dict[str, Any]) -> dict[str, Any]:
+    def render(found: Resource) -> dict[str, Any]:
+        kind = cloud.kind_of(found.id.type)
+        return kind.render(cloud, found, request) if kind else found.body
+
+    return expand(body, request.query.get("$expand", ""), partial(find_shown, cloud, render))
 
 
 def changed(resource: Resource, existing: Resource) -> bool:

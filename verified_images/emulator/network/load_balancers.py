@@ -12,12 +12,15 @@ from verified_images.emulator.network.frontend_ip_configurations import Frontend
 from verified_images.emulator.network.inbound_nat import InboundNatPools, InboundNatRules
 from verified_images.emulator.network.kind import NetworkKind
 from verified_images.emulator.network.load_balancing_rules import LoadBalancingRules, OutboundRules
+from verified_images.emulator.network.lookup import find_part, id_of
+from verified_images.emulator.network.nat import port_mappings
 from verified_images.emulator.network.part import canonical
 from verified_images.emulator.network.probes import Probes
 from verified_images.emulator.network.references import INTERFACE, LOAD_BALANCER, SCALE_SET, referrers_of_type
-from verified_images.emulator.operations import NETWORK
+from verified_images.emulator.operations import NETWORK, Work
 from verified_images.emulator.paging import page
 from verified_images.emulator.routing import Route
+from verified_images.emulator.wire import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from verified_images.emulator.cloud import Cloud
     from verified_images.emulator.network.part import Part
     from verified_images.emulator.store import Resource
-    from verified_images.emulator.wire import Answer, Request
+    from verified_images.emulator.wire import Request
 
 
 class LoadBalancers(NetworkKind):
@@ -85,6 +88,28 @@ class LoadBalancers(NetworkKind):
         """Give the routes of the parts, and the list of the interfaces behind the load balancer."""
         yield from super().more_routes()
         yield Route("GET", f"{self.collection_pattern()}/{{name}}/networkInterfaces", self._list_interfaces)
+        pool = f"{self.collection_pattern()}/{{parent1}}/backendAddressPools/{{name}}"
+        yield Route("POST", f"{pool}/queryInboundNatRulePortMapping", self._query_ports)
+
+    def _query_ports(self, cloud: Cloud, request: Request) -> Answer:
+        pool, body = request.id, request.json()
+        balancer = self.find(cloud, pool.parent or pool)
+        if find_part(cloud, pool) is None:
+            raise network_error(404, "NotFound", f"Resource {pool} not found.")
+        mappings = port_mappings(
+            cloud, balancer, str(pool), configuration=id_of(body.get("ipConfiguration")), address=body.get("ipAddress")
+        )
+        started = cloud.operations.start(
+            request,
+            f"{self.type}/backendAddressPools/queryInboundNatRulePortMapping/action",
+            balancer.location,
+            Work(lambda: {"inboundNatRulePortMappings": mappings}),
+            track=NETWORK,
+        )
+        headers = dict(started.location_header)
+        if not started.at_once:
+            headers["Retry-After"] = "10"
+        return Answer(202, None, headers)
 
     def _list_interfaces(self, cloud: Cloud, request: Request) -> Answer:
         balancer = self.find(cloud, request.id)

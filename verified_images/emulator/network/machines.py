@@ -43,7 +43,9 @@ def lets_in(cloud: Cloud, configuration: IpConfiguration, *, source: str, port: 
     if not groups:
         return not standard
     address = str(configuration.properties.get("privateIPAddress"))
-    return admits(groups, Connection(source, address, port, inside=_address_space(cloud, subnet)))
+    own = frozenset(id_of(group).lower() for group in configuration.properties.get("applicationSecurityGroups") or ())
+    connection = Connection(source, address, port, inside=_address_space(cloud, subnet), destination_groups=own)
+    return admits(groups, connection)
 
 
 def _groups(cloud: Cloud, configuration: IpConfiguration, subnet: str) -> list[str]:

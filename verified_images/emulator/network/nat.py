@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from verified_images.emulator.ids import same_id
 from verified_images.emulator.network.lookup import id_of
 from verified_images.emulator.network.pools import pool_members
 from verified_images.emulator.network.references import (
@@ -49,6 +50,24 @@ def mapped_ports(cloud: Cloud, balancer: Resource, rule: dict[str, Any]) -> list
     pool = id_of(properties.get("backendAddressPool"))
     members = pool_members(cloud, pool) if pool else _instances(cloud, balancer, rule)
     return list(_assign(cloud, balancer, rule, members))
+
+
+def port_mappings(
+    cloud: Cloud, balancer: Resource, pool: str, *, configuration: str, address: str | None
+) -> list[dict[str, Any]]:
+    """Give the frontend ports that the rules of a pool have for one member, named by its id or private address."""
+    return [
+        {
+            "inboundNatRuleName": rule["name"],
+            "protocol": rule["properties"]["protocol"],
+            "frontendPort": port,
+            "backendPort": int(rule["properties"]["backendPort"]),
+        }
+        for rule in balancer.properties["inboundNatRules"]
+        if refers_to(rule["properties"].get("backendAddressPool"), pool)
+        for member, port in mapped_ports(cloud, balancer, rule)
+        if same_id(member.id, configuration) or (address and member.properties.get("privateIPAddress") == address)
+    ]
 
 
 def _instances(cloud: Cloud, balancer: Resource, pool: dict[str, Any]) -> list[IpConfiguration]:

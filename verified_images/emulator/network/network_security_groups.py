@@ -8,9 +8,8 @@ from verified_images.emulator.arm_errors import network_error
 from verified_images.emulator.lifecycle import Style
 from verified_images.emulator.network.kind import NetworkKind
 from verified_images.emulator.network.lookup import id_of
-from verified_images.emulator.network.references import SCALE_SET, interfaces_naming, referrers_of_type, refers_to
+from verified_images.emulator.network.references import SCALE_SET, interfaces_naming, referrers_of_type, subnets_naming
 from verified_images.emulator.network.security_rules import DefaultSecurityRules, SecurityRules, check_conflicts
-from verified_images.emulator.network.virtual_networks import VirtualNetworks
 from verified_images.emulator.operations import NETWORK
 
 if TYPE_CHECKING:
@@ -77,9 +76,4 @@ def _interfaces(cloud: Cloud, group: Resource) -> list[Resource]:
 
 
 def _subnets(cloud: Cloud, group: Resource) -> list[str]:
-    return [
-        subnet["id"]
-        for network in referrers_of_type(cloud, group.id, VirtualNetworks.type)
-        for subnet in network.properties["subnets"]
-        if refers_to(subnet["properties"].get("networkSecurityGroup"), str(group.id))
-    ]
+    return subnets_naming(cloud, group.id, "networkSecurityGroup")

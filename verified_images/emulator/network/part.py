@@ -21,7 +21,7 @@ class Part:
     """One list of sub-resources. Subclasses set ``collection`` and override what is particular to them.
 
     ``writable`` tells whether one can be written and deleted by itself; ``created`` and ``updated`` are the status
-    and state of the first answer then.
+    and state of the first answer then, ``retry_write`` its Retry-After in seconds where it is not the parent's.
     """
 
     collection: ClassVar[str]
@@ -29,6 +29,7 @@ class Part:
     created: ClassVar[tuple[int, str]] = (201, "Updating")
     updated: ClassVar[tuple[int, str]] = (200, "Updating")
     kept_when_absent: ClassVar[bool] = False
+    retry_write: ClassVar[int | None] = None
 
     def complete(
         self, cloud: Cloud, parent: Resource, name: str, given: dict[str, Any], existing: dict[str, Any] | None

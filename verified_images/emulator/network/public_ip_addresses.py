@@ -7,22 +7,27 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from verified_images.emulator.arm_errors import network_error
 from verified_images.emulator.lifecycle import Style
+from verified_images.emulator.locations import normalize_location
 from verified_images.emulator.network.addresses import allocate_public_address, public_addresses
-from verified_images.emulator.network.kind import NetworkKind
+from verified_images.emulator.network.kind import NetworkKind, require
 from verified_images.emulator.network.lookup import id_of
 from verified_images.emulator.network.part import as_object, canonical
 from verified_images.emulator.network.references import (
     LOAD_BALANCER,
+    NAT_GATEWAY,
     PUBLIC_ADDRESS,
     configurations_naming,
     referrers_of_type,
     refers_to,
 )
 from verified_images.emulator.operations import NETWORK
+from verified_images.emulator.wire import Answer
 
 if TYPE_CHECKING:
+    from verified_images.emulator.arm_errors import ArmError
     from verified_images.emulator.cloud import Cloud
     from verified_images.emulator.store import Resource
+    from verified_images.emulator.wire import Request
 
 _LABEL = re.compile(r"[a-z][a-z0-9-]{1,61}[a-z0-9]")
 _IDLE_MINUTES = range(4, 31)
@@ -65,7 +70,9 @@ class PublicIPAddresses(NetworkKind):
             )
         if "dnsSettings" in given:
             given["dnsSettings"] = _name(cloud, resource, as_object(given["dnsSettings"], "properties.dnsSettings"))
-        resource.hidden.setdefault("address", allocate_public_address(cloud))
+        prefix = _prefix(cloud, resource, given, method) if "publicIPPrefix" in given else None
+        if "address" not in resource.hidden:
+            resource.hidden["address"] = allocate_public_address(cloud, prefix)
         return {
             **({"ipAddress": resource.hidden["address"]} if existing and method == "Static" else {}),
             "publicIPAddressVersion": version,
@@ -94,11 +101,13 @@ class PublicIPAddresses(NetworkKind):
             shown["ipAddress"] = address
         if user:
             shown["ipConfiguration"] = {"id": user}
+        for gateway in referrers_of_type(cloud, resource.id, NAT_GATEWAY):
+            shown["natGateway"] = {"id": str(gateway.id)}
         return shown
 
     def check_delete(self, cloud: Cloud, resource: Resource) -> None:
         """Refuse while something has the address."""
-        if user := holder(cloud, resource):
+        if user := user_of(cloud, resource):
             raise network_error(
                 400,
                 "PublicIPAddressCannotBeDeleted",
@@ -119,10 +128,16 @@ def holder(cloud: Cloud, address: Resource) -> str | None:
     return None
 
 
+def user_of(cloud: Cloud, address: Resource) -> str | None:
+    """Give the id of what has a public address: a configuration, a frontend or a NAT gateway; or None."""
+    gateways = referrers_of_type(cloud, address.id, NAT_GATEWAY)
+    return holder(cloud, address) or (str(gateways[0].id) if gateways else None)
+
+
 def check_free(cloud: Cloud, address_id: str, user: str) -> None:
     """Refuse with ArmError a public address that belongs to another than ``user`` (the id of a configuration)."""
     address = cloud.store.find(address_id)
-    other = holder(cloud, address) if address else None
+    other = user_of(cloud, address) if address else None
     if other and other.lower() != user.lower():
         raise network_error(
             400,
@@ -161,19 +176,61 @@ def _sku(resource: Resource, existing: Resource | None) -> dict[str, str]:
     return sku
 
 
+def _prefix(cloud: Cloud, resource: Resource, given: dict[str, Any], method: str) -> Resource | None:
+    target = require(
+        cloud, resource, given["publicIPPrefix"], path="properties.publicIPPrefix", kind="publicIPPrefixes"
+    )
+    given["publicIPPrefix"] = {"id": target}
+    if method != "Static" or resource.body["sku"]["name"] == "Basic":
+        raise network_error(
+            400,
+            "PublicIPAddressFromPrefixMustBeStandardAndStatic",
+            f"Public IP address {resource.id} must be of Standard sku and have AllocationMethod set to Static to be "
+            f"allocated from public IP prefix {target}.",
+        )
+    return cloud.store.find(target)
+
+
 def _name(cloud: Cloud, resource: Resource, settings: dict[str, Any]) -> dict[str, Any]:
     label = settings.get("domainNameLabel")
     if not label:
         return {key: value for key, value in settings.items() if key != "fqdn"}
     if not isinstance(label, str) or not _LABEL.fullmatch(label):
-        raise network_error(
-            400,
-            "InvalidDomainNameLabel",
-            f"The domain name label {label} is invalid. It must conform to the following regular expression: "
-            "^[a-z][a-z0-9-]{1,61}[a-z0-9]$.",
-        )
-    name = f"{label}.{resource.location}.cloudapp.azure.com"
-    for other in public_addresses(cloud):
-        if other.id.key != resource.id.key and (other.properties.get("dnsSettings") or {}).get("fqdn") == name:
-            raise network_error(400, "DnsRecordInUse", f"DNS record {name} is already used by another public IP.")
+        raise _wrong_label(label)
+    name = _full_name(label, resource.location)
+    if _is_taken(cloud, name, besides=resource.id.key):
+        raise network_error(400, "DnsRecordInUse", f"DNS record {name} is already used by another public IP.")
     return {**settings, "fqdn": name}
+
+
+def _full_name(label: str, location: str) -> str:
+    return f"{label}.{location}.cloudapp.azure.com"
+
+
+def _is_taken(cloud: Cloud, name: str, *, besides: str = "") -> bool:
+    return any(
+        other.id.key != besides and (other.properties.get("dnsSettings") or {}).get("fqdn") == name
+        for other in public_addresses(cloud)
+    )
+
+
+def check_label(cloud: Cloud, request: Request) -> Answer:
+    """Tell whether a DNS label is free in a location.
+
+    Raises:
+        ArmError: 400: it is no label.
+    """
+    label = request.query.get("domainnamelabel", "")
+    if not _LABEL.fullmatch(label):
+        raise _wrong_label(label)
+    name = _full_name(label, normalize_location(request.parameters["location"]))
+    return Answer(200, {"available": not _is_taken(cloud, name)})
+
+
+def _wrong_label(label: object) -> ArmError:
+    return network_error(
+        400,
+        "InvalidDomainNameLabel",
+        f"The domain name label {label} is invalid. It must conform to the following regular expression: "
+        "^[a-z][a-z0-9-]{1,61}[a-z0-9]$.",
+    )

@@ -19,6 +19,11 @@ INSTANCE_INTERFACE = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/
 PUBLIC_ADDRESS = "Microsoft.Network/publicIPAddresses"
 INSTANCE_PUBLIC_ADDRESS = f"{INSTANCE_INTERFACE}/ipConfigurations/publicIPAddresses"
 LOAD_BALANCER = "Microsoft.Network/loadBalancers"
+PUBLIC_PREFIX = "Microsoft.Network/publicIPPrefixes"
+NAT_GATEWAY = "Microsoft.Network/natGateways"
+ROUTE_TABLE = "Microsoft.Network/routeTables"
+APPLICATION_GROUP = "Microsoft.Network/applicationSecurityGroups"
+VIRTUAL_NETWORK = "Microsoft.Network/virtualNetworks"
 SCALE_SET = "Microsoft.Compute/virtualMachineScaleSets"
 _INTERFACES = {INTERFACE.lower(), INSTANCE_INTERFACE.lower()}
 
@@ -64,6 +69,16 @@ def configurations_naming(cloud: Cloud, target: object, *properties: str) -> Ite
         for configuration in ip_configurations(interface):
             if any(refers_to(configuration.properties.get(name), str(target)) for name in properties):
                 yield configuration
+
+
+def subnets_naming(cloud: Cloud, target: object, name: str) -> list[str]:
+    """Give the ids of the subnets whose property ``name`` refers to a resource."""
+    return [
+        subnet["id"]
+        for network in referrers_of_type(cloud, target, VIRTUAL_NETWORK)
+        for subnet in network.properties["subnets"]
+        if refers_to(subnet["properties"].get(name), str(target))
+    ]
 
 
 def refers_to(value: Any, target: str) -> bool:  # noqa: ANN401 - any JSON value

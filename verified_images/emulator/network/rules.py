@@ -21,7 +21,8 @@ LOAD_BALANCER_PROBE = "168.63.129.16"
 class Connection:
     """A TCP connection on its way in: from where, to which private address and port.
 
-    ``inside`` are the ranges of the target's virtual network.
+    ``inside`` are the ranges of the target's virtual network, the groups the ids (in lower case) of the application
+    security groups of both ends.
     """
 
     source: str
@@ -30,6 +31,8 @@ class Connection:
     inside: tuple[str, ...] = ()
     protocol: str = "Tcp"
     source_port: int | None = None
+    source_groups: frozenset[str] = frozenset()
+    destination_groups: frozenset[str] = frozenset()
 
 
 def admits(groups: Iterable[Sequence[dict[str, Any]]], connection: Connection) -> bool:
@@ -51,9 +54,17 @@ def matches(rule: dict[str, Any], connection: Connection) -> bool:
         str(rule["protocol"]).lower() in {"*", connection.protocol.lower()}
         and _in_ports(_both(rule, "destinationPortRange"), connection.port)
         and (connection.source_port is None or _in_ports(_both(rule, "sourcePortRange"), connection.source_port))
-        and _in_prefixes(_both(rule, "sourceAddressPrefix"), connection.source, connection)
-        and _in_prefixes(_both(rule, "destinationAddressPrefix"), connection.destination, connection)
+        and _is_at(rule, "source", connection.source, connection)
+        and _is_at(rule, "destination", connection.destination, connection)
     )
+
+
+def _is_at(rule: dict[str, Any], side: str, address: str, connection: Connection) -> bool:
+    """Tell whether an end of a connection is where a rule says."""
+    if groups := rule.get(f"{side}ApplicationSecurityGroups"):
+        own = connection.source_groups if side == "source" else connection.destination_groups
+        return any(str(group["id"]).lower() in own for group in groups)
+    return _in_prefixes(_both(rule, f"{side}AddressPrefix"), address, connection)
 
 
 def _both(rule: dict[str, Any], singular: str) -> list[str]:

@@ -7,6 +7,7 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from verified_images.emulator.arm_errors import network_error
+from verified_images.emulator.network.kind import require
 from verified_images.emulator.network.part import Part, canonical
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ _PORTS = re.compile(r"\d{1,5}(-\d{1,5})?")
 _SERVICE_TAG = re.compile(r"[A-Za-z][A-Za-z0-9]*(\.[A-Za-z0-9]+)*")
 _PROTOCOLS = ("*", "Tcp", "Udp", "Icmp", "Esp", "Ah")
 _LISTS = ("sourcePortRanges", "destinationPortRanges", "sourceAddressPrefixes", "destinationAddressPrefixes")
+_GROUPS = {
+    "sourceAddressPrefix": "sourceApplicationSecurityGroups",
+    "destinationAddressPrefix": "destinationApplicationSecurityGroups",
+}
 _EXCLUSIVE = ("sourcePortRange", "destinationPortRange", "sourceAddressPrefix", "destinationAddressPrefix")
 
 
@@ -32,7 +37,7 @@ class SecurityRules(Part):
         self, cloud: Cloud, parent: Resource, name: str, given: dict[str, Any], existing: dict[str, Any] | None
     ) -> dict[str, Any]:
         """Check a rule."""
-        del cloud, existing
+        del existing
         rule = dict(given)
         for key, allowed in (
             ("protocol", _PROTOCOLS),
@@ -49,6 +54,13 @@ class SecurityRules(Part):
                 f"Security rule has invalid Priority. Value provided: {rule.get('priority', 0)} Allowed range "
                 "100-4096.",
             )
+        for key in _GROUPS.values():
+            if rule.get(key):
+                path = f"properties.securityRules[].properties.{key}"
+                rule[key] = [
+                    {"id": require(cloud, parent, target, path=path, kind="applicationSecurityGroups")}
+                    for target in rule[key]
+                ]
         _check_values(rule, f"{parent.id}/securityRules/{name}")
         return rule | {key: rule.get(key) or [] for key in _LISTS}
 
@@ -91,7 +103,13 @@ def _check_values(rule: dict[str, Any], identifier: str) -> None:
                 "SecurityRuleParameterContainsBothSingularAndPlural",
                 f"Security rule {identifier} cannot have both {singular} and {plural} specified.",
             )
-        if not values:
+        if values and rule.get(_GROUPS.get(singular, "")):
+            raise network_error(
+                400,
+                "SecurityRuleParameterContainsBothAddressPrefixAndApplicationSecurityGroups",
+                f"Security rule {identifier} cannot have both {singular} and {_GROUPS[singular]} specified.",
+            )
+        if not values and not rule.get(_GROUPS.get(singular, "")):
             raise network_error(
                 400,
                 "SecurityRuleParameterNotSpecified",

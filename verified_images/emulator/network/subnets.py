@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from verified_images.emulator.arm_errors import network_error
 from verified_images.emulator.network.kind import require
+from verified_images.emulator.network.lookup import id_of
 from verified_images.emulator.network.part import Part
 from verified_images.emulator.network.references import (
     LOAD_BALANCER,
@@ -20,7 +21,9 @@ from verified_images.emulator.network.references import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from verified_images.emulator.arm_errors import ArmError
     from verified_images.emulator.cloud import Cloud
+    from verified_images.emulator.network.references import IpConfiguration
     from verified_images.emulator.store import Resource
 
 Network = IPv4Network | IPv6Network
@@ -41,7 +44,10 @@ class Subnets(Part):
         """Check the range and what is referred to."""
         for reference in ("networkSecurityGroup", "routeTable", "natGateway"):
             if reference in given:
-                require(cloud, parent, given[reference], path=f"properties.{reference}", kind=f"{reference}s")
+                target = require(cloud, parent, given[reference], path=f"properties.{reference}", kind=f"{reference}s")
+                given[reference] = {"id": target}
+        if "natGateway" in given and existing:
+            self._check_standard(cloud, existing)
         given = {key: value for key, value in given.items() if key not in _READ_ONLY}
         prefixes = [given["addressPrefix"]] if given.get("addressPrefix") else given.get("addressPrefixes") or []
         if not prefixes:
@@ -61,6 +67,14 @@ class Subnets(Part):
             "privateLinkServiceNetworkPolicies": "Enabled",
         }
         return defaults | given
+
+    def _check_standard(self, cloud: Cloud, existing: dict[str, Any]) -> None:
+        for configuration in configurations_naming(cloud, existing["id"], "subnet"):
+            if any(found.body["sku"]["name"] == "Basic" for found in balanced_by(cloud, configuration)):
+                raise nat_gateway_needs_standard()
+        for balancer in referrers_of_type(cloud, existing["id"], LOAD_BALANCER):
+            if balancer.body["sku"]["name"] == "Basic":
+                raise nat_gateway_needs_standard()
 
     def _check_shrunk(self, cloud: Cloud, parent: Resource, existing: dict[str, Any], networks: list[Network]) -> None:
         if set(networks) != set(subnet_ranges(existing)) and (users := list(self._users(cloud, existing))):
@@ -96,6 +110,25 @@ class Subnets(Part):
             for frontend in balancer.properties["frontendIPConfigurations"]:
                 if refers_to(frontend["properties"].get("subnet"), item["id"]):
                     yield frontend["id"]
+
+
+def balanced_by(cloud: Cloud, configuration: IpConfiguration) -> Iterator[Resource]:
+    """Give the public address and the load balancers of an IP configuration."""
+    for name in ("publicIPAddress", "loadBalancerBackendAddressPools", "loadBalancerInboundNatRules"):
+        value = configuration.properties.get(name)
+        for reference in value if isinstance(value, list) else [value]:
+            top = id_of(reference).partition("/backendAddressPools/")[0].partition("/inboundNatRules/")[0]
+            if top and (found := cloud.store.find(top)):
+                yield found
+
+
+def nat_gateway_needs_standard() -> ArmError:
+    """Make the refusal of Basic addresses and load balancers in a subnet with a NAT gateway."""
+    return network_error(
+        400,
+        "SubnetWithNatGatewayAndBasicSkuResourceNotAllowed",
+        "NAT Gateway cannot be deployed on subnet containing Basic SKU Public IP addresses or Basic SKU Load Balancer.",
+    )
 
 
 def check_overlaps(network: Resource) -> None:

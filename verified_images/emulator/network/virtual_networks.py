@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from verified_images.emulator.arm_errors import network_error
 from verified_images.emulator.lifecycle import Style
-from verified_images.emulator.network.addresses import address_holder, is_reserved, subnet_networks
+from verified_images.emulator.network.addresses import RESERVED, address_holder, is_reserved, subnet_networks
 from verified_images.emulator.network.kind import NetworkKind
+from verified_images.emulator.network.lookup import find_part
 from verified_images.emulator.network.part import as_object
+from verified_images.emulator.network.references import VIRTUAL_NETWORK, configurations_naming
 from verified_images.emulator.network.subnets import Subnets, check_overlaps, parse_prefix
+from verified_images.emulator.network.virtual_network_peerings import VirtualNetworkPeerings
 from verified_images.emulator.operations import NETWORK
+from verified_images.emulator.paging import page
 from verified_images.emulator.routing import Route
 from verified_images.emulator.wire import Answer, Request
 
@@ -30,9 +34,9 @@ _SUGGESTIONS = 5
 class VirtualNetworks(NetworkKind):
     """Microsoft.Network/virtualNetworks."""
 
-    type: ClassVar[str] = "Microsoft.Network/virtualNetworks"
+    type: ClassVar[str] = VIRTUAL_NETWORK
     style: ClassVar[Style] = Style(NETWORK, created=(201, "Updating"), etag="network", retry_write=3, retry_delete=10)
-    parts: ClassVar[tuple[Part, ...]] = (Subnets(),)
+    parts: ClassVar[tuple[Part, ...]] = (Subnets(), VirtualNetworkPeerings())
 
     def fill_in(
         self, cloud: Cloud, resource: Resource, given: dict[str, Any], existing: Resource | None
@@ -51,7 +55,6 @@ class VirtualNetworks(NetworkKind):
         space.setdefault("ipamPoolPrefixAllocations", [])
         return {
             "privateEndpointVNetPolicies": "Disabled",
-            "virtualNetworkPeerings": [],
             "enableDdosProtection": False,
             "enableVmProtection": False,
             **given,
@@ -72,7 +75,21 @@ class VirtualNetworks(NetworkKind):
     def more_routes(self) -> Iterator[Route]:
         """Give the routes of subnets, and the question whether an address is free."""
         yield from super().more_routes()
-        yield Route("GET", f"{self.collection_pattern()}/{{name}}/CheckIPAddressAvailability", self._check_address)
+        item = f"{self.collection_pattern()}/{{name}}"
+        yield Route("GET", f"{item}/CheckIPAddressAvailability", self._check_address)
+        yield Route("GET", f"{item}/usages", self._list_usages)
+        for links in ("ResourceNavigationLinks", "ServiceAssociationLinks"):
+            yield Route("GET", f"{self.collection_pattern()}/{{parent1}}/subnets/{{name}}/{links}", self._list_links)
+
+    def _list_usages(self, cloud: Cloud, request: Request) -> Answer:
+        network = self.find(cloud, request.id)
+        return page(cloud, request, [_usage(cloud, subnet) for subnet in network.properties["subnets"]])
+
+    def _list_links(self, cloud: Cloud, request: Request) -> Answer:
+        if find_part(cloud, request.id) is None:
+            raise network_error(404, "NotFound", f"Resource {request.id} not found.")
+        # Other providers' services, none of which is here, leave links in a subnet.
+        return Answer(200, {"value": []})
 
     def _check_address(self, cloud: Cloud, request: Request) -> Answer:
         network = self.find(cloud, request.id)
@@ -91,6 +108,18 @@ class VirtualNetworks(NetworkKind):
             f"Private static IP address {wanted} does not belong to the range of any subnet in the virtual network "
             f"{network.id}.",
         )
+
+
+def _usage(cloud: Cloud, subnet: dict[str, Any]) -> dict[str, Any]:
+    networks = subnet_networks(subnet)
+    users = sum(1 for _ in configurations_naming(cloud, subnet["id"], "subnet"))
+    return {
+        "currentValue": float(users),
+        "id": subnet["id"],
+        "limit": float(sum(network.num_addresses - RESERVED for network in networks)),
+        "name": {"localizedValue": "Subnet size and usage", "value": "SubnetSpace"},
+        "unit": "Count",
+    }
 
 
 def _availability(cloud: Cloud, subnet_id: str, network: IPv4Network, address: IPv4Address) -> dict[str, Any]:
