@@ -113,6 +113,18 @@ def test_what_comes_after_a_restart_runs_in_the_next_boot(connection: CloudConne
         build.provision(build.preflight())
 
 
+def test_an_image_is_tested_in_a_flexible_scale_set(connection: CloudConnection, tmp_path: Path) -> None:
+    smoke = {"instances": 2, "orchestration": "flexible", "port": 80, "path": "/", "timeout": 60}
+    template = make_template(tmp_path, smoke=smoke)
+    with nothing_left_behind(connection, tmp_path), opened_build(connection, template, tmp_path) as build:
+        scale_set = deploy(build)[1]
+        assert [instance.get().text for instance in scale_set.instances] == [PAGE, PAGE]
+        assert scale_set.get("/").text == PAGE
+        assert ask(scale_set, "hostname") == [instance.host_name for instance in scale_set.instances]
+        assert {instance.id.split("/")[-2] for instance in scale_set.instances} == {"virtualMachines"}
+        assert set(build.read_serial_logs()) >= {instance.name for instance in scale_set.instances}
+
+
 @pytest.fixture(scope="module")
 def booted(connection: CloudConnection, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScaleSet]:
     """A scale set of two instances, for all tests of what an instance is like."""

@@ -143,7 +143,11 @@ def test_load_balancer(
     golden(f"load-balancer-{'serving' if serving else 'ssh'}", scripted.bodies("PUT", "loadBalancers/lb$")[0])
 
 
-def test_scale_set(arm: Arm, place: Place, scripted: ScriptedArm, golden: Callable[[str, Any], None]) -> None:
+@pytest.mark.parametrize("orchestration", ["uniform", "flexible"])
+def test_scale_set(
+    arm: Arm, place: Place, scripted: ScriptedArm, golden: Callable[[str, Any], None], orchestration: str
+) -> None:
+    uniform = orchestration == "uniform"
     balancer = place.network_id("loadBalancers", "lb")
     scale_sets.create_scale_set(
         arm,
@@ -160,8 +164,11 @@ def test_scale_set(arm: Arm, place: Place, scripted: ScriptedArm, golden: Callab
             subnet_id=place.network_id("virtualNetworks/subnets", "vnet", "subnet"),
             security_group_id=place.network_id("networkSecurityGroups", "nsg"),
             backend_pool_id=f"{balancer}/backendAddressPools/instances",
-            ssh_pool_id=f"{balancer}/inboundNatPools/ssh",
+            ssh_pool_id=f"{balancer}/inboundNatPools/ssh" if uniform else None,
             security_type="TrustedLaunch",
         ),
     )
-    golden("scale-set", scripted.bodies("PUT", "virtualMachineScaleSets/vi-abcdefgh-ss$")[0])
+    golden(
+        "scale-set" if uniform else "scale-set-flexible",
+        scripted.bodies("PUT", "virtualMachineScaleSets/vi-abcdefgh-ss$")[0],
+    )

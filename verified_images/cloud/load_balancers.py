@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from verified_images.cloud.network import SSH_FRONTEND_PORTS, SSH_PORT
-from verified_images.cloud.scale_sets import instance_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from verified_images.cloud.operations import Arm, Body
     from verified_images.cloud.place import Place
 
@@ -28,57 +25,55 @@ class Service:
     path: str
 
 
-def create_load_balancer(arm: Arm, place: Place, name: str, *, public_address_id: str, service: Service | None) -> str:
-    """Make a load balancer with a port for each instance's SSH server, and the service if given; return its id."""
+def create_load_balancer(  # noqa: PLR0913 - what the load balancer is for
+    arm: Arm, place: Place, name: str, *, public_address_id: str, service: Service | None, flexible: bool = False
+) -> str:
+    """Make a load balancer with a port for each instance's SSH server, and the service if given; return its id.
+
+    A uniform scale set names the inbound NAT pool whose ports its instances get; the machines of a ``flexible`` one
+    get theirs from a rule for the whole backend pool.
+    """
     body: Body = {
         "location": place.location,
         "tags": dict(place.tags),
         "sku": {"name": "Standard"},
-        "properties": _properties(place, name, public_address_id, service),
+        "properties": {
+            **_properties(place, name, public_address_id, service),
+            **_ssh_ports(place, name, flexible=flexible),
+        },
     }
     balancers = arm.connection.network.load_balancers
     arm.run("create load balancer", name, lambda: balancers.begin_create_or_update(place.group, name, body))
     return place.network_id("loadBalancers", name)
 
 
-def read_ssh_ports(arm: Arm, place: Place, name: str) -> Mapping[str, int]:
-    """Return the public port that leads to the SSH server of each instance, by the instance's own ARM name."""
-    balancers = arm.connection.network.load_balancers
-    answer = arm.call("get load balancer", name, lambda: balancers.get(place.group, name))
-    rules: list[Mapping[str, Any]] = answer["properties"].get("inboundNatRules") or []
-    return {
-        instance_of(str(target["id"])): int(rule["properties"]["frontendPort"])
-        for rule in rules
-        if (target := rule["properties"].get("backendIPConfiguration"))
-        and int(rule["properties"]["backendPort"]) == SSH_PORT
-    }
-
-
 def _properties(place: Place, name: str, public_address_id: str, service: Service | None) -> Body:
     frontend_id = place.network_id("loadBalancers/frontendIPConfigurations", name, FRONTEND)
     pool_id = place.network_id("loadBalancers/backendAddressPools", name, BACKEND_POOL)
-    first, last = SSH_FRONTEND_PORTS
     properties: Body = {
         "frontendIPConfigurations": [{"name": FRONTEND, "properties": {"publicIPAddress": {"id": public_address_id}}}],
         "backendAddressPools": [{"name": BACKEND_POOL}],
-        "inboundNatPools": [
-            {
-                "name": SSH_POOL,
-                "properties": {
-                    "protocol": "Tcp",
-                    "frontendIPConfiguration": {"id": frontend_id},
-                    "frontendPortRangeStart": first,
-                    "frontendPortRangeEnd": last,
-                    "backendPort": SSH_PORT,
-                },
-            }
-        ],
     }
     if service:
         probe_id = place.network_id("loadBalancers/probes", name, PROBE)
         properties["probes"] = [_probe(service)]
         properties["loadBalancingRules"] = [_rule(service, frontend_id, pool_id, probe_id)]
     return properties
+
+
+def _ssh_ports(place: Place, name: str, *, flexible: bool) -> Body:
+    first, last = SSH_FRONTEND_PORTS
+    properties: Body = {
+        "protocol": "Tcp",
+        "frontendIPConfiguration": {"id": place.network_id("loadBalancers/frontendIPConfigurations", name, FRONTEND)},
+        "frontendPortRangeStart": first,
+        "frontendPortRangeEnd": last,
+        "backendPort": SSH_PORT,
+    }
+    if not flexible:
+        return {"inboundNatPools": [{"name": SSH_POOL, "properties": properties}]}
+    pool = {"id": place.network_id("loadBalancers/backendAddressPools", name, BACKEND_POOL)}
+    return {"inboundNatRules": [{"name": SSH_POOL, "properties": {**properties, "backendAddressPool": pool}}]}
 
 
 def _probe(service: Service) -> Body:

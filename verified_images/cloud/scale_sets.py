@@ -1,30 +1,35 @@
-"""Uniform scale sets and their instances."""
+"""Scale sets, uniform and flexible; ``instances`` is about what is in them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from verified_images.cloud.compute import (
-    command_body,
-    download_serial_log,
-    finish_run_command,
     linux_configuration,
     security_profile,
 )
 from verified_images.cloud.ids import parse_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from verified_images.cloud.compute import Login
     from verified_images.cloud.operations import Arm, Body
     from verified_images.cloud.place import Place
 
 
+NETWORK_API_VERSION = "2020-11-01"
+"""That by which a flexible scale set makes its machines' network cards."""
+
+
 @dataclass(frozen=True, slots=True)
 class ScaleSetSpec:
-    """A scale set as it is to be made; the ids are of resources that exist."""
+    """A scale set as it is to be made; the ids are of resources that exist.
+
+    ``ssh_pool_id`` is the inbound NAT pool that a uniform scale set names; None makes a flexible one, to whose
+    machines the load balancer's own rule leads.
+    """
 
     name: str
     size: str
@@ -37,29 +42,9 @@ class ScaleSetSpec:
     subnet_id: str
     security_group_id: str
     backend_pool_id: str
-    ssh_pool_id: str
+    ssh_pool_id: str | None
     security_type: str | None = None
     purchase_plan: Mapping[str, str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceState:
-    """What ARM tells of an instance: its own ARM name (the "instance id"), and whether it is up."""
-
-    number: str
-    id: str
-    name: str
-    host_name: str
-    provisioning: str
-    power: str
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether Azure calls the instance provisioned and running."""
-        return self.provisioning == "Succeeded" and self.power == "running"
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.provisioning}, {self.power or 'no power state'}"
 
 
 def create_scale_set(arm: Arm, place: Place, spec: ScaleSetSpec) -> None:
@@ -80,71 +65,30 @@ def delete_scale_set(arm: Arm, scale_set_id: str) -> None:
     arm.run("delete scale set", parsed.name, lambda: scale_sets.begin_delete(parsed.group, parsed.name))
 
 
-def list_instances(arm: Arm, group: str, name: str) -> Sequence[InstanceState]:
-    """Return the instances of a scale set, in the order of their numbers."""
-    instances = arm.connection.compute.virtual_machine_scale_set_vms
-    found = arm.call("list instances of", name, lambda: list(instances.list(group, name, expand="instanceView")))
-    return sorted((_state(item) for item in found), key=lambda state: (len(state.number), state.number))
-
-
-def list_private_addresses(arm: Arm, group: str, name: str) -> Mapping[str, str]:
-    """Return the private address of each instance of a scale set, by the instance's number."""
-    interfaces = arm.connection.network.network_interfaces
-    found = arm.call(
-        "list network interfaces of",
-        name,
-        lambda: list(interfaces.list_virtual_machine_scale_set_network_interfaces(group, name)),
-    )
-    return {
-        instance_of(str(item["id"])): str(item["properties"]["ipConfigurations"][0]["properties"]["privateIPAddress"])
-        for item in found
-    }
-
-
-def fetch_instance_log(arm: Arm, group: str, name: str, number: str) -> str:
-    """Return what an instance has written to its serial console, as far as Azure has it by now."""
-    instances = arm.connection.compute.virtual_machine_scale_set_vms
-    links = arm.call(
-        "get serial log of",
-        f"{name}_{number}",
-        lambda: instances.retrieve_boot_diagnostics_data(group, name, number),
-    )
-    return download_serial_log(arm, links.get("serialConsoleLogBlobUri"))
-
-
-def run_instance_command(arm: Arm, group: str, name: str, number: str, script: list[str]) -> str:
-    """Run shell lines as root by an instance's agent and return the agent's message."""
-    instances = arm.connection.compute.virtual_machine_scale_set_vms
-    return finish_run_command(
-        arm,
-        f"{name}_{number}",
-        lambda: instances.begin_run_command(group, name, number, command_body(script)),
-    )
-
-
-def instance_of(child_id: str) -> str:
-    """Return the number of the instance that a network interface, or a part of one, belongs to."""
-    return parse_id(child_id).names[1]
-
-
 def scale_set_body(place: Place, spec: ScaleSetSpec) -> Body:
     """Return the body of the request that makes the scale set."""
     body: Body = {
         "location": place.location,
         "tags": dict(place.tags),
         "sku": {"name": spec.size, "tier": "Standard", "capacity": spec.instances},
-        "properties": {
-            "orchestrationMode": "Uniform",
-            # Overprovisioning makes instances that vanish again, and a smoke test would meet them.
-            "overprovision": False,
-            "singlePlacementGroup": True,
-            "upgradePolicy": {"mode": "Manual"},
-            "virtualMachineProfile": _profile(spec),
-        },
+        "properties": {**_orchestration(spec), "virtualMachineProfile": _profile(spec)},
     }
     if spec.purchase_plan:
         body["plan"] = dict(spec.purchase_plan)
     return body
+
+
+def _orchestration(spec: ScaleSetSpec) -> Body:
+    if spec.ssh_pool_id is None:
+        # One fault domain is "as many as possible", which Azure recommends.
+        return {"orchestrationMode": "Flexible", "platformFaultDomainCount": 1, "singlePlacementGroup": False}
+    return {
+        "orchestrationMode": "Uniform",
+        # Overprovisioning makes instances that vanish again, and a smoke test would meet them.
+        "overprovision": False,
+        "singlePlacementGroup": True,
+        "upgradePolicy": {"mode": "Manual"},
+    }
 
 
 def _profile(spec: ScaleSetSpec) -> Body:
@@ -162,7 +106,7 @@ def _profile(spec: ScaleSetSpec) -> Body:
                 "managedDisk": {"storageAccountType": spec.os_disk_type},
             },
         },
-        "networkProfile": {"networkInterfaceConfigurations": [_interface(spec)]},
+        "networkProfile": _network(spec),
         "diagnosticsProfile": {"bootDiagnostics": {"enabled": True}},
     }
     if spec.security_type:
@@ -170,36 +114,24 @@ def _profile(spec: ScaleSetSpec) -> Body:
     return profile
 
 
+def _network(spec: ScaleSetSpec) -> Body:
+    configurations: Body = {"networkInterfaceConfigurations": [_interface(spec)]}
+    return {"networkApiVersion": NETWORK_API_VERSION, **configurations} if spec.ssh_pool_id is None else configurations
+
+
 def _interface(spec: ScaleSetSpec) -> Body:
+    configuration: Body = {
+        "primary": True,
+        "subnet": {"id": spec.subnet_id},
+        "loadBalancerBackendAddressPools": [{"id": spec.backend_pool_id}],
+    }
+    if spec.ssh_pool_id:
+        configuration["loadBalancerInboundNatPools"] = [{"id": spec.ssh_pool_id}]
     return {
         "name": spec.interface_name,
         "properties": {
             "primary": True,
             "networkSecurityGroup": {"id": spec.security_group_id},
-            "ipConfigurations": [
-                {
-                    "name": "primary",
-                    "properties": {
-                        "primary": True,
-                        "subnet": {"id": spec.subnet_id},
-                        "loadBalancerBackendAddressPools": [{"id": spec.backend_pool_id}],
-                        "loadBalancerInboundNatPools": [{"id": spec.ssh_pool_id}],
-                    },
-                }
-            ],
+            "ipConfigurations": [{"name": "primary", "properties": configuration}],
         },
     }
-
-
-def _state(item: Mapping[str, Any]) -> InstanceState:
-    properties = item["properties"]
-    statuses: list[Mapping[str, Any]] = (properties.get("instanceView") or {}).get("statuses") or []
-    codes = [str(status.get("code") or "").partition("/") for status in statuses]
-    return InstanceState(
-        number=str(item["instanceId"]),
-        id=str(item["id"]),
-        name=str(item["name"]),
-        host_name=str((properties.get("osProfile") or {}).get("computerName") or ""),
-        provisioning=str(properties.get("provisioningState") or ""),
-        power=next((value for kind, _, value in codes if kind == "PowerState"), ""),
-    )

@@ -11,7 +11,6 @@ from verified_images.cloud.load_balancers import (
     SSH_POOL,
     Service,
     create_load_balancer,
-    read_ssh_ports,
 )
 from verified_images.cloud.network import (
     SSH_PORT,
@@ -20,25 +19,17 @@ from verified_images.cloud.network import (
     begin_security_group,
     read_public_address,
 )
-from verified_images.cloud.scale_sets import (
-    InstanceState,
-    ScaleSetSpec,
-    create_scale_set,
-    delete_scale_set,
-    fetch_instance_log,
-    list_instances,
-    list_private_addresses,
-    run_instance_command,
-)
+from verified_images.cloud.scale_sets import ScaleSetSpec, create_scale_set, delete_scale_set
 from verified_images.errors import UnreachableError
 from verified_images.stages.machine import Door, Guest, log_in
-from verified_images.stages.scale_set import Frontend, Instance, ScaleSet
+from verified_images.stages.scale_set import Frontend, Instance, ScaleSet, instances_of
 from verified_images.stages.together import together
 from verified_images.waiting import Deadline, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from verified_images.cloud.instances import Instances, InstanceState
     from verified_images.stages.capture import CapturedImage
     from verified_images.stages.context import BuildContext
     from verified_images.stages.http_probe import HttpResponse
@@ -93,7 +84,14 @@ def _create_network(context: BuildContext, captured: CapturedImage) -> None:
         part.result()
     context.undo.register("load balancer", place.network_id("loadBalancers", names.load_balancer))
     service = Service(smoke.port, smoke.path) if smoke.port else None
-    create_load_balancer(arm, place, names.load_balancer, public_address_id=address_id, service=service)
+    create_load_balancer(
+        arm,
+        place,
+        names.load_balancer,
+        public_address_id=address_id,
+        service=service,
+        flexible=smoke.orchestration == "flexible",
+    )
 
 
 def _create_scale_set(context: BuildContext, captured: CapturedImage) -> None:
@@ -106,6 +104,7 @@ def _create_scale_set(context: BuildContext, captured: CapturedImage) -> None:
 def _spec(context: BuildContext, captured: CapturedImage) -> ScaleSetSpec:
     place, names, template = context.place, context.run.names, context.template
     balancer_id = place.network_id("loadBalancers", names.load_balancer)
+    flexible = template.smoke.orchestration == "flexible"
     return ScaleSetSpec(
         name=names.scale_set,
         size=template.smoke.vm_size or template.builder.vm_size,
@@ -118,17 +117,17 @@ def _spec(context: BuildContext, captured: CapturedImage) -> ScaleSetSpec:
         subnet_id=place.network_id("virtualNetworks/subnets", names.vnet, names.subnet),
         security_group_id=place.network_id("networkSecurityGroups", names.scale_set_nsg),
         backend_pool_id=f"{balancer_id}/backendAddressPools/{BACKEND_POOL}",
-        ssh_pool_id=f"{balancer_id}/inboundNatPools/{SSH_POOL}",
+        ssh_pool_id=None if flexible else f"{balancer_id}/inboundNatPools/{SSH_POOL}",
         security_type=captured.plan.security_type,
         purchase_plan=captured.plan.source.purchase_plan,
     )
 
 
 def _wait_for_instances(context: BuildContext, deadline: Deadline) -> Sequence[InstanceState]:
-    wanted, name = context.template.smoke.instances, context.run.names.scale_set
+    wanted, instances = context.template.smoke.instances, instances_of(context)
 
     def look(deadline: Deadline) -> Sequence[InstanceState] | None:
-        states = list_instances(context.arm, context.place.group, name)
+        states = instances.read_states()
         deadline.saw("; ".join(map(str, states)) or "no instances")
         return states if len(states) == wanted and all(state.is_ready for state in states) else None
 
@@ -138,14 +137,14 @@ def _wait_for_instances(context: BuildContext, deadline: Deadline) -> Sequence[I
 def _log_into_instances(
     context: BuildContext, states: Sequence[InstanceState], deadline: Deadline
 ) -> Sequence[Instance]:
-    arm, place, names = context.arm, context.place, context.run.names
-    ports = _wait_for_ssh_ports(context, states, deadline)
-    addresses = list_private_addresses(arm, place.group, names.scale_set)
+    instances = instances_of(context)
+    ports = _wait_for_ssh_ports(context, instances, states, deadline)
+    addresses = instances.read_private_addresses()
     host = _frontend_address(context)
 
     def log_into(index: int, state: InstanceState) -> Instance:
         door = Door(host, ports[state.number], SMOKE_USER, context.smoke_key)
-        session = log_in(context, _guest(context, state), door, deadline)
+        session = log_in(context, _guest(instances, state), door, deadline)
         host_name = session.run("hostname").stdout.decode(errors="replace").strip()
         return Instance(
             id=state.id,
@@ -161,12 +160,12 @@ def _log_into_instances(
 
 
 def _wait_for_ssh_ports(
-    context: BuildContext, states: Sequence[InstanceState], deadline: Deadline
+    context: BuildContext, instances: Instances, states: Sequence[InstanceState], deadline: Deadline
 ) -> Mapping[str, int]:
     """Return the load balancer's port of each instance; ARM may list it somewhat later than the instance."""
 
     def look(deadline: Deadline) -> Mapping[str, int] | None:
-        ports = read_ssh_ports(context.arm, context.place, context.run.names.load_balancer)
+        ports = instances.read_ssh_ports()
         missing = [state.name for state in states if state.number not in ports]
         deadline.saw(f"no SSH port for {', '.join(missing)}")
         return None if missing else ports
@@ -174,13 +173,12 @@ def _wait_for_ssh_ports(
     return wait_for(look, deadline, every=context.arm.connection.polling_interval)
 
 
-def _guest(context: BuildContext, state: InstanceState) -> Guest:
-    arm, group, scale_set = context.arm, context.place.group, context.run.names.scale_set
+def _guest(instances: Instances, state: InstanceState) -> Guest:
     return Guest(
         id=state.id,
         name=state.name,
-        read_serial_log=functools.partial(fetch_instance_log, arm, group, scale_set, state.number),
-        run_command=functools.partial(run_instance_command, arm, group, scale_set, state.number),
+        read_serial_log=functools.partial(instances.fetch_log, state.number),
+        run_command=functools.partial(instances.run_command, state.number),
     )
 
 

@@ -7,8 +7,8 @@ import functools
 from typing import TYPE_CHECKING
 
 from verified_images.cloud.compute import fetch_serial_log
-from verified_images.cloud.scale_sets import fetch_instance_log, list_instances
 from verified_images.errors import CloudError
+from verified_images.stages.scale_set import instances_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -32,6 +32,6 @@ def _machines(context: BuildContext) -> Iterator[tuple[str, Callable[[], str]]]:
         name = names.virtual_machine
         yield name, functools.partial(fetch_serial_log, arm, place.group, name)
     if context.undo.is_registered(place.compute_id("virtualMachineScaleSets", names.scale_set)):
-        for state in list_instances(arm, place.group, names.scale_set):
-            read = functools.partial(fetch_instance_log, arm, place.group, names.scale_set, state.number)
-            yield state.name, read
+        instances = instances_of(context)
+        for state in instances.read_states():
+            yield state.name, functools.partial(instances.fetch_log, state.number)

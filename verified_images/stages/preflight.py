@@ -158,7 +158,5 @@ def _security_type(context: BuildContext, findings: _Findings) -> str | None:
 def _template_problems(context: BuildContext, security_type: str | None) -> Iterator[str]:
     template = context.template
     yield from unsupported_problems(template)
-    if template.smoke.orchestration != "uniform":
-        yield "smoke.orchestration: only uniform scale sets can be deployed yet"
     if security_type == "TrustedLaunch" and template.image.managed:
         yield "image.managed: Azure makes no managed images of TrustedLaunch machines; use image.gallery"

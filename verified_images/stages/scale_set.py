@@ -5,16 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from verified_images.cloud.instances import instances_behind
 from verified_images.errors import UnreachableError
 from verified_images.stages.http_probe import get_over
 from verified_images.stages.machine import Machine
 
 if TYPE_CHECKING:
+    from verified_images.cloud.instances import Instances
     from verified_images.ssh.reach import Reach
+    from verified_images.stages.context import BuildContext
     from verified_images.stages.http_probe import HttpResponse
 
 ANSWER_SECONDS = 30.0
 """How long a machine may take to answer an HTTP request."""
+
+
+def instances_of(context: BuildContext) -> Instances:
+    """Return the instances of a build's scale set, as ARM knows them."""
+    names = context.run.names
+    orchestration = context.template.smoke.orchestration
+    return instances_behind(context.arm, context.place, names.scale_set, names.load_balancer, orchestration)
 
 
 @dataclass(frozen=True, slots=True)
