@@ -30,6 +30,7 @@ BODIES = [
     ("candidate-version", COMPUTE, "GalleryImageVersion"),
     ("promotion", COMPUTE, "GalleryImageVersionUpdate"),
     ("scale-set", COMPUTE, "VirtualMachineScaleSet"),
+    ("scale-set-flexible", COMPUTE, "VirtualMachineScaleSet"),
 ]
 
 pytestmark = [
