@@ -1,15 +1,11 @@
-"""Marketplace images: publishers, offers, SKUs and versions. Source: recorded answers.
-
-The table at the top is the whole Marketplace of the local Azure; one line adds an image that the hypervisor
-can build.
-"""
+"""Marketplace images: publishers, offers, SKUs and versions. Source: recorded answers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.arm_errors import ArmError
+from verified_images.emulator.compute.offers import OFFERS, Offer
 from verified_images.emulator.compute.source_images import SourceImage
 from verified_images.emulator.routing import Route
 from verified_images.emulator.wire import Answer, Request
@@ -18,33 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from verified_images.emulator.cloud import Cloud
-    from verified_images.emulator.hypervisor import Generation
 
 _BASE = "/subscriptions/{subscription}/providers/Microsoft.Compute/locations/{location}/publishers"
+_REPLICAS = 10
 _SKUS = _BASE + "/{publisher}/artifacttypes/vmimage/offers/{offer}/skus"
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """One SKU of an offer and the versions published of it, oldest first."""
-
-    publisher: str
-    offer: str
-    sku: str
-    generation: Generation
-    versions: tuple[str, ...]
-    size_gb: int = 30
-
-    @property
-    def urn(self) -> str:
-        """The name under which the hypervisor knows the image."""
-        return f"{self.publisher}:{self.offer}:{self.sku}"
-
-
-OFFERS = (
-    Offer("Debian", "debian-12", "12", "V1", ("0.20250316.2053", "0.20250703.2162", "0.20250814.2204")),
-    Offer("Debian", "debian-12", "12-gen2", "V2", ("0.20250316.2053", "0.20250703.2162", "0.20250814.2204")),
-)
 
 
 def routes() -> Iterator[Route]:
@@ -80,9 +53,10 @@ def find_platform_image(cloud: Cloud, reference: dict[str, Any]) -> SourceImage:
 
 def _source(cloud: Cloud, offer: Offer, version: str) -> SourceImage:
     return SourceImage(
-        open_disk=lambda: cloud.hypervisor.marketplace_disk(offer.urn, offer.generation),
+        open_disk=lambda: cloud.hypervisor.marketplace_disk(offer.boots, offer.generation),
         generation=offer.generation,
         size_gb=offer.size_gb,
+        os_type=offer.os_type,
         exact_version=version,
     )
 
@@ -102,7 +76,7 @@ def _entries(request: Request, names: Iterable[str], suffix: str) -> Answer:
         200,
         [
             {"location": parameters["location"], "name": name, "id": f"{base}/Publishers{suffix}/{name}"}
-            for name in dict.fromkeys(names)
+            for name in names
         ],
     )
 
@@ -113,21 +87,23 @@ def _not_found(what: str, name: str) -> ArmError:
 
 def _list_publishers(cloud: Cloud, request: Request) -> Answer:
     del cloud
-    return _entries(request, (offer.publisher for offer in OFFERS), "")
+    return _entries(request, sorted({offer.publisher for offer in OFFERS}), "")
 
 
 def _list_offers(cloud: Cloud, request: Request) -> Answer:
     del cloud
     publisher = request.parameters["publisher"]
     found = _matching(publisher=publisher)
-    return _entries(request, (offer.offer for offer in found), f"/{publisher}/ArtifactTypes/VMImage/Offers")
+    return _entries(request, sorted({offer.offer for offer in found}), f"/{publisher}/ArtifactTypes/VMImage/Offers")
 
 
 def _list_skus(cloud: Cloud, request: Request) -> Answer:
     del cloud
     publisher, offer = request.parameters["publisher"], request.parameters["offer"]
     found = _matching(publisher=publisher, offer=offer)
-    return _entries(request, (each.sku for each in found), f"/{publisher}/ArtifactTypes/VMImage/Offers/{offer}/Skus")
+    return _entries(
+        request, sorted(each.sku for each in found), f"/{publisher}/ArtifactTypes/VMImage/Offers/{offer}/Skus"
+    )
 
 
 def _list_versions(cloud: Cloud, request: Request) -> Answer:
@@ -161,19 +137,25 @@ def _get_version(cloud: Cloud, request: Request) -> Answer:
     return Answer(
         200,
         {
-            "properties": {
-                "hyperVGeneration": found.generation,
-                "architecture": "x64",
-                "replicaType": "Managed",
-                "disallowed": {"vmDiskType": "Unmanaged"},
-                "automaticOSUpgradeProperties": {"automaticOSUpgradeSupported": False},
-                "imageDeprecationStatus": {"imageState": "Active"},
-                "features": [{"name": "IsAcceleratedNetworkSupported", "value": "True"}],
-                "osDiskImage": {"operatingSystem": "Linux", "sizeInBytes": found.size_gb * 1024**3 + 512},
-                "dataDiskImages": [],
-            },
+            "properties": _facts(found),
             "location": parameters["location"],
             "name": version,
             "id": f"{base}/Publishers/{path}",
         },
     )
+
+
+def _facts(offer: Offer) -> dict[str, Any]:
+    disk = {"sizeInGb": offer.size_gb} if offer.managed else {"sizeInBytes": offer.size_gb * 1024**3 + 512}
+    return {
+        "hyperVGeneration": offer.generation,
+        "architecture": "x64",
+        "replicaType": "Managed" if offer.managed else "Unmanaged",
+        **({"replicaCount": _REPLICAS} if offer.managed else {}),
+        "disallowed": {"vmDiskType": "Unmanaged" if offer.managed else "None"},
+        "automaticOSUpgradeProperties": {"automaticOSUpgradeSupported": offer.upgrades},
+        "imageDeprecationStatus": {"imageState": "Active"},
+        "features": [{"name": name, "value": value} for name, value in offer.features.items()],
+        "osDiskImage": {"operatingSystem": offer.os_type, **disk},
+        "dataDiskImages": [],
+    }
