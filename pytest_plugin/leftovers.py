@@ -39,15 +39,21 @@ def _subscription(settings: Settings) -> str | None:
 
 
 def _offer(record: Record, settings: Settings) -> str:
+    count = len(record.left)
+    what = f"{count} resource{'s' if count > 1 else ''}"
+    command = command_to_reap(record.run.id, settings)
+    return f"run {record.run.id} of {record.run.spec} was killed and may have left {what}: {command}"
+
+
+def command_to_reap(run: str, settings: Settings) -> str:
+    """Give the command that removes what a run of the session's cloud has left."""
     from verified_images.emulator.local_cloud import default_state  # noqa: PLC0415 - only where something is left
 
-    words = ["verified-images reap --run", record.run.id]
+    words = ["verified-images reap --run", run]
     if settings.cloud == "azure":
         words.append(f"--cloud azure --subscription {settings.subscription}")
         if settings.azure_environment != "public":
             words.append(f"--azure-environment {settings.azure_environment}")
     elif settings.state != default_state():
         words.append(f"--state {settings.state}")
-    count = len(record.left)
-    what = f"{count} resource{'s' if count > 1 else ''}"
-    return f"run {record.run.id} of {record.run.spec} was killed and may have left {what}: {' '.join(words)}"
+    return " ".join(words)

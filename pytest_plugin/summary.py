@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_plugin.leftovers import command_to_reap
 from pytest_plugin.stages import Stage
 from pytest_plugin.templates import explain
 
@@ -21,7 +22,8 @@ class Summary:
     """What became of a spec, in plain values that an xdist worker can send.
 
     ``published`` holds ARM ids; where there are none, ``reason`` says why. ``left`` names what is still
-    there, and ``trouble`` says what went wrong when it was to be removed. ``warnings`` are those of the template.
+    there, ``trouble`` says what went wrong when it was to be removed, and ``reap`` is the command that removes it.
+    ``warnings`` are those of the template.
     """
 
     spec: str
@@ -34,6 +36,7 @@ class Summary:
     left: Sequence[str] = ()
     trouble: str = ""
     warnings: Sequence[str] = ()
+    reap: str = ""
 
     def as_plain(self) -> dict[str, object]:
         """Give the values as an xdist worker can send them."""
@@ -50,6 +53,7 @@ def summarize(run: SpecRun) -> Summary:
         left=run.left,
         trouble=run.trouble,
         warnings=tuple(str(warning) for warning in run.spec.warnings),
+        reap=command_to_reap(run.run.id, run.spec.settings) if run.left else "",
     )
     if image is None:
         return replace(summary, reason=why_unpublished(run))
@@ -112,7 +116,7 @@ def describe(summary: Summary) -> list[str]:
     if summary.trouble:
         lines.append(f"{summary.spec}: {summary.trouble}")
     if summary.left:
-        lines.append(f"{summary.spec}: LEFT BEHIND by run {summary.run_id}; `verified-images reap` removes it:")
+        lines.append(f"{summary.spec}: LEFT BEHIND by run {summary.run_id}; `{summary.reap}` removes it:")
         lines += [f"  {name}" for name in summary.left]
     return lines
 

@@ -68,7 +68,7 @@ class TestLeftovers:
             [
                 "cleanup of debian failed after 0 s: 1 temporary resource(s) are still there: /group/left",
                 "debian: published /golden/versions/1.0.0*",
-                "debian: LEFT BEHIND by run *; `verified-images reap` removes it:",
+                "debian: LEFT BEHIND by run *; `verified-images reap --run *` removes it:",
                 "  /group/left",
             ]
         )
