@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from verified_images.errors import ConnectionLostError, DeadlineError, LoginError, UnreachableError
+from verified_images.errors import DeadlineError, HostKeyError, MachineError
 from verified_images.waiting import Deadline, wait_for
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ def is_going_down(session: Session) -> bool:
     """Return whether the machine has begun to shut down."""
     try:
         return session.run(_ASK, timeout=_ANSWER_WITHIN).stdout.strip() == b"stopping"
-    except (ConnectionLostError, DeadlineError):
-        return True
+    except (MachineError, DeadlineError):
+        return True  # it takes no connection any more, or ends the shell that it has just begun
 
 
 def come_back(session: Session, boot_id_before: str, attempt: Attempt) -> None:
@@ -40,10 +40,12 @@ def come_back(session: Session, boot_id_before: str, attempt: Attempt) -> None:
 def _is_back(session: Session, before: str, deadline: Deadline) -> bool | None:
     try:
         session.reconnect(max(1.0, min(_CONNECT_WITHIN, deadline.remaining)))
-    except (UnreachableError, LoginError, ConnectionLostError) as error:
+        is_back = session.boot_id() != before or not is_going_down(session)
+    except HostKeyError:
+        raise
+    except MachineError as error:
         deadline.saw(str(error))
         return None
-    if session.boot_id() != before or not is_going_down(session):
-        return True
-    deadline.saw("it is shutting down")
-    return None
+    if not is_back:
+        deadline.saw("it is shutting down")
+    return is_back or None
