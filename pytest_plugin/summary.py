@@ -53,7 +53,7 @@ def summarize(run: SpecRun) -> Summary:
         left=run.left,
         trouble=run.trouble,
         warnings=tuple(str(warning) for warning in run.spec.warnings),
-        reap=command_to_reap(run.run.id, run.spec.settings) if run.left else "",
+        reap=command_to_reap(run.run.id, run.spec.origin.folder.settings) if run.left else "",
     )
     if image is None:
         return replace(summary, reason=why_unpublished(run))
