@@ -37,7 +37,8 @@ _OUR_KEYS = re.compile(
     r"""(?m)\A\s*(?:\{\s*\}\s*)?\Z|^(?:[\s{]*["'])?(?:builder|provisioners|image|smoke|extends)["']?\s*:"""
 )
 _BLOCK = re.compile(
-    r'(?m)^\s*(?P<type>source|variable|local|data)\s+"(?P<name>[^"\n]+)"(?:\s+"(?P<second>[^"\n]+)")?\s*\{'
+    r'(?m)^\s*(?P<type>(?:source|data)(?=\s+"[^"\n]+"\s+")|variable|local)\s+'
+    r'"(?P<name>[^"\n]+)"(?:\s+"(?P<second>[^"\n]+)")?\s*\{'
 )
 _LOCALS = re.compile(r"(?m)^\s*locals\s*\{(?P<body>[^\n]*\}|.*?^\})", re.DOTALL)
 _BUILD = re.compile(r"(?m)^\s*build\s*\{")

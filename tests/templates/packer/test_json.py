@@ -167,9 +167,9 @@ class TestSeveralBuilders:
         ),
         ({"provisioners": [{}]}, "provisioners[0]", "the option 'type' is required"),
         (
-            {"provisioners": [{"type": "goss"}]},
+            {"provisioners": [{"type": "converge"}]},
             "provisioners[0]",
-            "the provisioner 'goss' of Packer is not supported here",
+            "the provisioner 'converge' of Packer is not supported here",
         ),
         (
             {"provisioners": [{"type": "shell", "inline": "a", "only": ["b"]}]},

@@ -117,7 +117,7 @@ class _Mapping:
         self._set_source("image_url", "uri")
         self._gallery_source()
         if not options.has(*_SOURCE_OPTIONS):
-            self._findings.lacks(options.path, _NO_SOURCE)
+            self._findings.lacks(options.path, _NO_SOURCE + self._findings.empty_in(options.path, _SOURCE_OPTIONS))
         found = [name for name in _SOURCE_OPTIONS if options.get(name) is not None]
         for name in found[1:]:
             self._findings.error((*options.path, name), f"one source is needed, not several: here is '{found[0]}' too")
@@ -140,10 +140,9 @@ class _Mapping:
             path = (*options.path, "shared_image_gallery_destination")
             self._findings.warn(path, "no image_version is given, so that the next patch number is taken")
         if not image:
-            if not any(
-                self._findings.holds_spoilt((*options.path, name)) for names in _NEEDED.values() for name in names
-            ):
-                self._findings.lacks(options.path, _NO_TARGET)
+            needed_options = [name for names in _NEEDED.values() for name in names]
+            if not any(self._findings.holds_spoilt((*options.path, name)) for name in needed_options):
+                self._findings.lacks(options.path, _NO_TARGET + self._findings.empty_in(options.path, needed_options))
             self.draft.set("image.skip", True, options.path)  # noqa: FBT003 - the model need not say it again
 
     def machine(self) -> None:
@@ -188,7 +187,7 @@ class _Mapping:
             path = block.path
             tag = read_options(block, BLOCKS["azure_tag"], self._findings, "azure_tag")
             if tag.get("name") is None:
-                self._findings.lacks(block.path, "the option 'name' is required")
+                self._findings.requires(block.path, "name")
             else:
                 tags[tag.get("name")] = tag.get("value") or ""
         if tags:

@@ -99,6 +99,7 @@ _IGNORED_TEXTS = {
     "ssh_bastion_private_key_file ssh_bastion_certificate_file ssh_proxy_host ssh_proxy_port ssh_proxy_username "
     "ssh_proxy_password",
     _SSH: "ssh_file_transfer_method ssh_keep_alive_interval ssh_read_write_timeout ssh_handshake_attempts",
+    "Packer itself takes 'ssh_username' and a password that it makes up": "username password",
     "boot diagnostics are always on, in storage that Azure manages": "boot_diag_storage_account",
 }
 _IGNORED_BOOLS = {

@@ -60,7 +60,7 @@ class Draft:
             around, name = self.origin(key_path[:-1]), name_option(self, key_path)
             # What is missing may stand beside what the key around it is from, in the build or in a block of it.
             if not any(findings.holds_spoilt((*path, name)) for path in (self._origins[()], around, around[:-1])):
-                findings.lacks(around, f"the option '{name}' is required")
+                findings.requires(around, name)
 
     def origin(self, key_path: KeyPath) -> KeyPath:
         """Return where the value at ``key_path`` is from, or what is nearest to it."""

@@ -25,13 +25,25 @@ class Folders(NamedTuple):
 
 
 def resolve(folders: Folders, name: str) -> str:
-    """Return a name as the template's folder knows it: the one given, unless the file is in the run's folder alone."""
+    """Return a name as the template's folder knows it: the one given, unless the file is in another folder alone.
+
+    These are the one that the run was started in, and those above the template up to that of its repository.
+    """
     try:
-        if not (folders.template / name).exists() and (folders.working / name).exists():
-            return f"{folders.working / name}" + ("/" if name.endswith("/") else "")
+        if not (folders.template / name).exists():
+            for folder in (folders.working, *_above(folders.template.absolute())):
+                if (folder / name).exists():
+                    return f"{folder / name}" + ("/" if name.endswith("/") else "")
     except (OSError, ValueError):  # a name that no file can have
         pass
     return name
+
+
+def _above(folder: Path) -> tuple[Path, ...]:
+    """Return the folders above one up to that of its repository, for which templates are often written."""
+    parents = tuple(folder.parents)
+    top = next((place for place, parent in enumerate(parents) if (parent / ".git").exists()), None)
+    return () if top is None or (folder / ".git").exists() else parents[: top + 1]
 
 
 def mistake_about_file(folders: Folders, name: str) -> str | None:

@@ -11,7 +11,7 @@ from verified_images.errors import TemplateError, TemplateProblem
 from verified_images.templates.problems import show_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from verified_images.templates.problems import KeyPath
@@ -46,6 +46,7 @@ class Findings:
         self._warnings: dict[TemplateProblem, None] = {}
         self._spoilt: set[KeyPath] = set()
         self._around: set[KeyPath] = set()
+        self._empty: dict[KeyPath, None] = {}
 
     def error(self, path: KeyPath, message: str) -> None:
         """Note that the value at ``path`` is wrong, so that nothing more is to be said of it."""
@@ -55,6 +56,22 @@ class Findings:
     def lacks(self, path: KeyPath, message: str) -> None:
         """Note that something is missing in what stands at ``path``, which says nothing of the rest."""
         self._errors.setdefault(self._problem(path, message))
+
+    def empty(self, path: KeyPath) -> None:
+        """Say that the value at ``path`` is empty, which Packer takes for one that is not given."""
+        self._empty.setdefault(path)
+
+    def requires(self, path: KeyPath, option: str) -> None:
+        """Note that what stands at ``path`` has no such option, or an empty one."""
+        if (*path, option) in self._empty:
+            self.lacks((*path, option), f"the option '{option}' is required, and its value is empty")
+        else:
+            self.lacks(path, f"the option '{option}' is required")
+
+    def empty_in(self, path: KeyPath, options: Iterable[str]) -> str:
+        """Return the end of a message that names those of the options at ``path`` whose values are empty, if any."""
+        names = [option for option in options if (*path, option) in self._empty]
+        return f"; empty here: {', '.join(names)}" if names else ""
 
     def spoil(self, path: KeyPath) -> None:
         """Say that nothing can be said of the value at ``path``, because of a problem noted elsewhere."""

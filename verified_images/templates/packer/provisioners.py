@@ -68,10 +68,12 @@ _FILE = {
 _DEFAULT_SHEBANG = "/bin/sh -e"
 # Plugins of Packer's own and of others that templates use; not all of them exist here.
 _KNOWN = (
-    "ansible", "ansible-local", "azure-dtlartifact", "breakpoint", "chef-client", "chef-solo", "cnspec", "converge",
-    "file", "goss", "hcp-sbom", "inspec", "powershell", "puppet-masterless", "puppet-server", "salt-masterless",
-    "shell", "shell-local", "sleep", "testinfra", "windows-restart", "windows-shell", "windows-update",
+    "ansible", "ansible-local", "azure-dtlartifact", "breakpoint", "chef-client", "chef-solo", "converge", "file",
+    "hcp-sbom", "powershell", "puppet-masterless", "puppet-server", "salt-masterless", "shell", "shell-local", "sleep",
+    "windows-restart", "windows-shell", "windows-update",
 )  # fmt: skip
+
+_CHECKING = ("cnspec", "goss", "inspec", "testinfra")
 
 
 class Entry(NamedTuple):
@@ -115,7 +117,7 @@ def _check(entry: Entry, data: dict[str, Any], folders: Folders, findings: Findi
             if any(findings.is_spoilt((*path, key)) for key in entry.section.data):
                 continue
             if message == "this key is required":
-                findings.lacks(path, f"the option '{key_path[-1]}' is required")
+                findings.requires(path, str(key_path[-1]))
             else:
                 findings.error((*path, *key_path[1:]), message)
         return None
@@ -243,7 +245,12 @@ def _others(section: Section, findings: Findings) -> dict[str, Any]:
 
 
 def _note_unknown(entry: Entry, findings: Findings) -> None:
-    if entry.type in _KNOWN:
+    if entry.type in _CHECKING:
+        findings.warn(
+            entry.section.path,
+            f"the provisioner '{entry.type}' is left out: it only looks at the machine; say what it looks for in tests",
+        )
+    elif entry.type in _KNOWN:
         findings.error(entry.section.path, f"the provisioner '{entry.type}' of Packer is not supported here")
     else:
         hint = did_you_mean(entry.type, provisioner_kinds())

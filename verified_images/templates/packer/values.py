@@ -79,6 +79,8 @@ def read_options(section: Section, table: Mapping[str, Option], findings: Findin
         if option is None:
             findings.error(path, f"{what} has no option '{name}'{did_you_mean(name, table)}")
             continue
+        if raw == "":
+            findings.empty(path)
         value = None if findings.is_spoilt(path) else _read(raw, option.kind, path, findings)
         if value is None:
             continue
