@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.actions import Action, action_of
 from verified_images.emulator.arm_errors import ArmError
+from verified_images.emulator.authorization.locks import check_locks
+from verified_images.emulator.authorization.permissions import check_permission
 from verified_images.emulator.fault_answers import refusal
 from verified_images.emulator.identity import check_token
 from verified_images.emulator.locations import LOCATIONS, normalize_location
+from verified_images.emulator.resource_manager.providers import check_registered
+from verified_images.emulator.wire import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from verified_images.emulator.cloud import Cloud
     from verified_images.emulator.routing import Route
-    from verified_images.emulator.wire import Answer, Request
+    from verified_images.emulator.wire import Request
 
 _API_VERSION = re.compile(r"20(1[4-9]|2\d)-\d\d-\d\d(-[a-z]+)?")
 _WITHHELD_SECONDS = 300.0
@@ -40,9 +44,10 @@ def answer_call(cloud: Cloud, request: Request) -> Answer:
         ArmError: the call is refused.
         ConnectionDropped: it is to go without an answer.
     """
-    route, parameters = cloud.routes.match(request.method, request.path)
-    request = replace(request, parameters=parameters)
+    looked_up = "GET" if request.method == "HEAD" and not cloud.routes.has("HEAD", request.path) else request.method
+    route, parameters = cloud.routes.match(looked_up, request.path)
     if route.anonymous:
+        request = replace(request, parameters=parameters)
         return _strike(cloud, route, request, Action("Microsoft.Entra/tokens/action", "Microsoft.Entra/tokens", ""))
     return carry_out(cloud, request, check_token(cloud.account, request.headers, request.base_url))
 
@@ -54,6 +59,8 @@ def carry_out(cloud: Cloud, request: Request, caller: Mapping[str, Any]) -> Answ
         ArmError: the call is refused.
         ConnectionDropped: it is to go without an answer.
     """
+    if request.method == "HEAD" and not cloud.routes.has("HEAD", request.path):
+        return _look(cloud, request, caller)
     route, parameters = cloud.routes.match(request.method, request.path)
 
     def call_again(other: Request) -> Answer:
@@ -62,10 +69,20 @@ def carry_out(cloud: Cloud, request: Request, caller: Mapping[str, Any]) -> Answ
     request = replace(request, parameters=parameters, caller=caller, dispatch=call_again, fault=None)
     action = action_of(request.method, request.path)
     if route.unversioned:
+        check_permission(cloud, caller, replace(action, scope=f"/subscriptions/{cloud.account.subscription_id}"))
         return route.handler(cloud, request)
     _check_api_version(request, route)
     _check_subscription(cloud, parameters.get("subscription"))
+    check_permission(cloud, caller, action)
+    check_registered(cloud, request.method, action)
+    check_locks(cloud, request.method, action)
     return _strike(cloud, route, request, action)
+
+
+def _look(cloud: Cloud, request: Request, caller: Mapping[str, Any]) -> Answer:
+    """Answer the HEAD of a resource by its GET: 204, or 404 without a body."""
+    carry_out(cloud, replace(request, method="GET"), caller)
+    return Answer(204)
 
 
 def carry_out_within(cloud: Cloud, request: Request, caller: Mapping[str, Any]) -> Answer:

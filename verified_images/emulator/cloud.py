@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from verified_images.emulator.hypervisor import Hypervisor
     from verified_images.emulator.lifecycle import Kind
     from verified_images.emulator.operations import Operations
+    from verified_images.emulator.records import Records
     from verified_images.emulator.routing import Routes
     from verified_images.emulator.store import Store
 
@@ -43,6 +44,7 @@ class Cloud:
     kinds: dict[str, Kind]
     routes: Routes
     faults: Faults
+    records: Records
     page_size: int = 100
     closing: threading.Event = field(default_factory=threading.Event)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
-from verified_images.emulator import compute, identity, local_calls, network, polling, resource_manager
+from verified_images.emulator import authorization, compute, identity, local_calls, network, polling, resource_manager
 from verified_images.emulator.account import ensure_account
 from verified_images.emulator.announcement import announce, withdraw
 from verified_images.emulator.app import make_app
@@ -20,6 +20,7 @@ from verified_images.emulator.cloud import Cloud
 from verified_images.emulator.faults import Faults
 from verified_images.emulator.network.gateway import Gateway
 from verified_images.emulator.operations import Operations
+from verified_images.emulator.records import Records
 from verified_images.emulator.routing import Routes
 from verified_images.emulator.server import Server
 from verified_images.emulator.store import Store
@@ -111,6 +112,8 @@ class LocalCloud:
         secret = hashlib.sha256(f"operations {self.account.client_secret}".encode()).digest()
         self.faults = Faults(options.faults)
         operations = Operations(store, options.timing, certificates.server_der(), secret, faults=self.faults)
+        records = Records(self.state / "records.sqlite")
+        undo.callback(records.close)
         self.cloud = Cloud(
             self.state,
             self.account,
@@ -120,6 +123,7 @@ class LocalCloud:
             kinds,
             routes=_all_routes(kinds),
             faults=self.faults,
+            records=records,
         )
         for resource in store.select():
             if kind := self.cloud.kind_of(resource.id.type):
@@ -154,6 +158,7 @@ class LocalCloud:
 def _all_routes(kinds: dict[str, Kind]) -> Routes:
     table = [
         *resource_manager.routes(),
+        *authorization.routes(),
         *identity.routes(),
         *polling.routes(),
         *local_calls.routes(),

@@ -12,6 +12,7 @@ import sqlite3
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.ids import ResourceId
@@ -86,10 +87,14 @@ class Store:
             return copy.deepcopy(found) if found else None
 
     def put(self, resource: Resource) -> None:
-        """Write the resource."""
+        """Write the resource, and when it was made and changed."""
         kept = copy.deepcopy(resource)
-        document = json.dumps({"id": str(kept.id), "body": kept.body, "hidden": kept.hidden})
+        now = datetime.now(UTC).isoformat(timespec="microseconds")
         with self.lock:
+            before = self._resources.get(resource.id.key)
+            kept.hidden["created"] = before.hidden.get("created", now) if before else now
+            kept.hidden["changed"] = now
+            document = json.dumps({"id": str(kept.id), "body": kept.body, "hidden": kept.hidden})
             self._database.execute(
                 "INSERT INTO resources VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET document = excluded.document",
                 (kept.id.key, document),
@@ -129,6 +134,12 @@ class Store:
         key = str(target).strip().rstrip("/").lower()
         with self.lock:
             return [copy.deepcopy(self._resources[referrer]) for referrer in self._referrers.get(key, ())]
+
+    def references(self, resource: ResourceId) -> list[Resource]:
+        """Give copies of the resources that the body of one names."""
+        with self.lock:
+            named = self._named_by.get(resource.key, frozenset())
+            return [copy.deepcopy(self._resources[key]) for key in named if key in self._resources]
 
     def _index(self, resource: Resource) -> None:
         named = frozenset(_ids_in(resource.body)) - {resource.id.key}

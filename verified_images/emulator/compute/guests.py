@@ -56,10 +56,10 @@ def _evict_if_told(cloud: Cloud, machine: Resource) -> None:
 
 
 def _evict(cloud: Cloud, machine: str) -> None:
-    path = f"{machine}/simulateEviction"
     query = {"api-version": _EVICTION_VERSION}
+    call = Request("POST", f"{machine}/simulateEviction", {}, query, {}, b"", "https://127.0.0.1", "127.0.0.1", {})
     try:
-        carry_out_within(cloud, Request("POST", path, {}, query, {}, b"", "https://127.0.0.1", "127.0.0.1", {}), {})
+        carry_out_within(cloud, call, {"oid": cloud.account.object_id})
     except ArmError as error:
         logger.warning("%s is not evicted as a fault rule wants: %s", machine, error)
 

@@ -26,7 +26,8 @@ def routes() -> Iterator[Route]:
 
 def _list(cloud: Cloud, request: Request) -> Answer:
     del cloud
-    wanted = parse_filter(request.query.get("$filter")).get("location")
+    clauses = parse_filter(request.query.get("$filter"))
+    wanted = next((clause.value for clause in clauses if clause.key == "location"), None)
     names = [normalize_location(wanted)] if wanted else list(LOCATIONS)
     return Answer(200, {"value": [_sku(size, name) for name in names if name in LOCATIONS for size in SIZES.values()]})
 

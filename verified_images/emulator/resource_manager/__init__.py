@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from verified_images.emulator.resource_manager import groups, jobs, metadata, providers, resources, subscriptions
+from verified_images.emulator.resource_manager import (
+    exports,
+    groups,
+    jobs,
+    metadata,
+    moves,
+    names,
+    providers,
+    resources,
+    subscriptions,
+    tags,
+)
+
 from verified_images.emulator.resource_manager.deployments.resource import Deployments
 
 if TYPE_CHECKING:
@@ -21,5 +33,5 @@ def kinds() -> Iterator[Kind]:
 
 def routes() -> Iterator[Route]:
     """Give the URL table of the namespace."""
-    for module in (metadata, subscriptions, groups, jobs, resources, providers):
+    for module in (metadata, subscriptions, groups, resources, providers, tags, names, jobs, moves, exports):
         yield from module.routes()

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.arm_errors import ArmError, group_being_deleted, group_not_found
+from verified_images.emulator.authorization.permissions import is_permitted
 from verified_images.emulator.ids import ResourceId
 from verified_images.emulator.lifecycle import set_state
-from verified_images.emulator.locations import check_location
-from verified_images.emulator.operations import Track
+from verified_images.emulator.locations import LOCATIONS, check_location, normalize_location
+from verified_images.emulator.operations import IN_PROGRESS, Work
 from verified_images.emulator.paging import page
 from verified_images.emulator.resource_manager.filters import matches_filter
-from verified_images.emulator.resource_manager.jobs import job_url
+from verified_images.emulator.resource_manager.jobs import DELETION, answer_of_job, key_of_job, start_job
+from verified_images.emulator.resource_manager.tags import check_tags
 from verified_images.emulator.routing import GROUP, Route
 from verified_images.emulator.store import Resource
 from verified_images.emulator.wire import Answer, Request
@@ -25,8 +28,9 @@ if TYPE_CHECKING:
     from verified_images.emulator.cloud import Cloud
 
 TYPE = "Microsoft.Resources/resourceGroups"
+_READ = "Microsoft.Resources/subscriptions/resourceGroups/read"
 _NAME = re.compile(r"[-\w.()]{0,89}[-\w()]")
-_TRACK = Track("Microsoft.Resources")
+_FIRST_WITH_TYPE = "2018-05-01"
 
 
 def routes() -> Iterator[Route]:
@@ -40,8 +44,13 @@ def routes() -> Iterator[Route]:
 
 
 def _list(cloud: Cloud, request: Request) -> Answer:
-    groups = [group for group in cloud.store.select(TYPE) if matches_filter(group, request.query.get("$filter"))]
-    return page(cloud, request, [group.body for group in groups])
+    groups = [
+        group
+        for group in cloud.store.select(TYPE)
+        if matches_filter(group, request.query.get("$filter"))
+        and is_permitted(cloud, request.caller, _READ, str(group.id))
+    ]
+    return page(cloud, request, [_render(group, request) for group in groups])
 
 
 def _put(cloud: Cloud, request: Request) -> Answer:
@@ -54,33 +63,75 @@ def _put(cloud: Cloud, request: Request) -> Answer:
             "can only contain alphanumeric characters, '-', '_', '.', '(' and ')', must not end with '.', and has at "
             "most 90 characters.",
         )
+    if body.get("name") not in {None, identifier.group}:
+        raise _name_mismatch(str(body["name"]), identifier.group)
+    tags = check_tags(body.get("tags"))
     with cloud.store.lock:
         existing = cloud.store.find(identifier)
         if existing and existing.state == "Deleting":
             raise group_being_deleted(identifier.group)
-        check_location(TYPE, body, existing)
+        _check_location(body, existing)
         group = existing or Resource(identifier, {})
         group.body = {
             "id": str(group.id),
             "name": group.id.group,
             "type": TYPE,
             "location": body["location"],
-            **({"tags": body["tags"]} if body.get("tags") is not None else {}),
+            **({"tags": tags} if body.get("tags") is not None else {}),
             **({"managedBy": body["managedBy"]} if body.get("managedBy") else {}),
             "properties": {"provisioningState": "Succeeded"},
         }
         cloud.store.put(group)
-    return Answer(200 if existing else 201, group.body)
+    return Answer(200 if existing else 201, _render(group, request))
+
+
+def _name_mismatch(given: str, name: str) -> ArmError:
+    return ArmError(
+        400, "InvalidRequestContent", f"The resource group name '{given}' in the body is not '{name}', as in the URL."
+    )
+
+
+def _check_location(body: dict[str, Any], existing: Resource | None) -> None:
+    """Check and normalise the location, in the words that Azure has for groups."""
+    given = body.get("location")
+    if existing and isinstance(given, str) and normalize_location(given) != existing.location:
+        raise ArmError(
+            409,
+            "InvalidResourceGroupLocation",
+            f"Invalid resource group location '{normalize_location(given)}'. The Resource group already exists in "
+            f"location '{existing.location}'.",
+        )
+    if isinstance(given, str) and given and normalize_location(given) not in LOCATIONS:
+        raise ArmError(
+            400,
+            "LocationNotAvailableForResourceGroup",
+            f"The provided location '{given}' is not available for resource group. List of available regions is "
+            f"'{','.join(LOCATIONS)}'.",
+        )
+    check_location(TYPE, body, existing)
+
+
+def _render(group: Resource, request: Request) -> dict[str, Any]:
+    """Give a group as an api-version shows it: the first ones had no type."""
+    if request.api_version < _FIRST_WITH_TYPE:
+        return {key: value for key, value in group.body.items() if key != "type"}
+    return group.body
 
 
 def _patch(cloud: Cloud, request: Request) -> Answer:
     body = request.json()
     with cloud.store.lock:
         group = _find(cloud, request)
+        if group.state == "Deleting":
+            raise group_being_deleted(group.id.group)
+        if body.get("name") not in {None, group.id.group}:
+            raise _name_mismatch(str(body["name"]), group.id.group)
         if "tags" in body:
-            group.body["tags"] = body["tags"] or {}
+            group.body["tags"] = check_tags(body["tags"])
+        if body.get("managedBy"):
+            group.body["managedBy"] = body["managedBy"]
         cloud.store.put(group)
-    return Answer(200, group.body)
+    return Answer(200, _render(group, request))
 
 
 def _find(cloud: Cloud, request: Request) -> Resource:
@@ -91,26 +142,41 @@ def _find(cloud: Cloud, request: Request) -> Resource:
 
 
 def _get(cloud: Cloud, request: Request) -> Answer:
-    return Answer(200, _find(cloud, request).body)
+    return Answer(200, _render(_find(cloud, request), request))
 
 
 def _head(cloud: Cloud, request: Request) -> Answer:
-    return Answer(204 if cloud.store.find(request.id) else 404)
+    _find(cloud, request)
+    return Answer(204)
 
 
 def _delete(cloud: Cloud, request: Request) -> Answer:
+    """Begin to delete a group; a deletion that is under way is not begun again."""
     with cloud.store.lock:
         group = _find(cloud, request)
+        under_way = group.hidden.get("deletion", "")
+        running = cloud.operations.find(under_way)
+        if group.state == "Deleting" and running and running["status"] == IN_PROGRESS:
+            return answer_of_job(request, f"{DELETION}-{under_way}", group.location)
         set_state(cloud, group.id, "Deleting")
-    started = cloud.operations.start(
-        request,
-        f"{TYPE}/delete",
-        group.location,
-        lambda: _delete_content(cloud, group.id),
-        track=_TRACK,
-        slow=bool(cloud.store.select(under=group.id)),
-    )
-    return Answer(202, None, {"Location": job_url(request, "RESOURCEGROUPDELETIONJOB", started, group.location)})
+        answer = start_job(
+            cloud,
+            request,
+            DELETION,
+            Work(lambda: _delete_content(cloud, group.id), on=group.id, conclude=partial(_conclude, cloud, group.id)),
+            name="Microsoft.Resources/subscriptions/resourceGroups/delete",
+            location=group.location,
+            slow=bool(cloud.store.select(under=group.id)),
+        )
+        with cloud.store.changing(group.id) as found:
+            if found:
+                found.hidden["deletion"] = key_of_job(answer)
+    return answer
+
+
+def _conclude(cloud: Cloud, group: ResourceId, succeeded: bool) -> None:  # noqa: FBT001 - as Work wants it
+    if not succeeded:
+        set_state(cloud, group, "Succeeded")
 
 
 def _delete_content(cloud: Cloud, group: ResourceId) -> None:
@@ -123,10 +189,10 @@ def _delete_content(cloud: Cloud, group: ResourceId) -> None:
                 last_errors[str(resource.id)] = error
         left = _top_level(cloud, group)
         if {resource.id for resource in remaining} <= {resource.id for resource in left}:
-            set_state(cloud, group, "Succeeded")
             raise _deletion_timeout(group, last_errors)
         remaining = left
     cloud.store.remove(group)
+    cloud.records.remove_under(str(group))
 
 
 def _try_delete(cloud: Cloud, resource: Resource) -> ArmError | None:

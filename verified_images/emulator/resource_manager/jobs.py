@@ -1,21 +1,28 @@
-"""Operations of Resource Manager itself, polled under ``/operationresults``: a name for the job, in base 64."""
+"""Resource Manager's own long-running operations: answered 202 with a Location, polled under ``operationresults``.
+
+Source: recorded deletions of groups and moves of resources.
+"""
 
 from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.arm_errors import ArmError
-from verified_images.emulator.operations import IN_PROGRESS
+from verified_images.emulator.operations import IN_PROGRESS, Track
 from verified_images.emulator.routing import Route
 from verified_images.emulator.wire import Answer, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from verified_images.emulator.cloud import Cloud
-    from verified_images.emulator.operations import Started
+    from verified_images.emulator.operations import Started, Work
+
+DELETION, MOVE, EXPORT = "RESOURCEGROUPDELETIONJOB", "RESOURCEBATCHMOVEJOB", "RESOURCEGROUPEXPORTJOB"
+_TRACK = Track("Microsoft.Resources")
+_KEY_LENGTH = 36
 
 
 def routes() -> Iterator[Route]:
@@ -23,21 +30,55 @@ def routes() -> Iterator[Route]:
     yield Route("GET", "/subscriptions/{subscription}/operationresults/{operation}", _poll)
 
 
+def start_job(  # noqa: PLR0913 - a job's facts
+    cloud: Cloud,
+    request: Request,
+    kind: str,
+    work: Work | Callable[[], Any],
+    *,
+    name: str,
+    location: str,
+    slow: bool,
+) -> Answer:
+    """Begin a job and answer its call; ``name`` is the operation as role definitions spell it."""
+    started = cloud.operations.start(request, name, location, work, track=_TRACK, slow=slow)
+    return answer_of_job(request, f"{kind}-{started.key}", location)
+
+
 def job_url(request: Request, kind: str, started: Started, location: str) -> str:
     """Give the URL under which an operation is polled; ``kind`` is what Azure calls such jobs."""
-    job = {"jobId": f"{kind}-{started.key}", "jobLocation": location}
-    token = base64.urlsafe_b64encode(json.dumps(job).encode()).decode().rstrip("=")
-    subscription = request.parameters["subscription"]
-    return f"{request.base_url}/subscriptions/{subscription}/operationresults/{token}?api-version={request.api_version}"
+    return _url(request, f"{kind}-{started.key}", location)
+
+
+def answer_of_job(request: Request, job_id: str, location: str) -> Answer:
+    """Give the 202 that tells where a job is polled."""
+    return Answer(202, None, {"Location": _url(request, job_id, location)})
+
+
+def _url(request: Request, job_id: str, location: str) -> str:
+    text = json.dumps({"jobId": job_id, "jobLocation": location}, separators=(",", ":"))
+    token = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    url = f"{request.base_url}/subscriptions/{request.parameters['subscription']}/operationresults/{token}"
+    return f"{url}?api-version={request.api_version}"
+
+
+def key_of_job(answer: Answer) -> str:
+    """Give the key of the operation whose job an answer tells of."""
+    token = answer.headers["Location"].partition("?")[0].rpartition("/")[2]
+    return _job_id(token)[-_KEY_LENGTH:]
+
+
+def _job_id(token: str) -> str:
+    return str(json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))["jobId"])
 
 
 def _poll(cloud: Cloud, request: Request) -> Answer:
     token = request.parameters["operation"]
     try:
-        job = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-        document = cloud.operations.find(job["jobId"].partition("-")[2])
-    except (ValueError, KeyError, AttributeError, TypeError):
-        document = None
+        job_id = _job_id(token)
+        document = cloud.operations.find(job_id[-_KEY_LENGTH:])
+    except (ValueError, KeyError, TypeError):
+        document, job_id = None, ""
     if document is None:
         raise ArmError(404, "NotFound", f"The operation '{token}' was not found.")
     if document["status"] == IN_PROGRESS:
@@ -45,4 +86,6 @@ def _poll(cloud: Cloud, request: Request) -> Answer:
         return Answer(202, None, {"Location": url})
     if "error" in document:
         return Answer(document["errorStatus"], {"error": document["error"]})
-    return Answer(200, document.get("output"))
+    if "output" in document:
+        return Answer(200, document["output"])
+    return Answer(204 if job_id.startswith(MOVE) else 200)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from verified_images.emulator.arm_errors import ArmError
+from verified_images.emulator.authorization.permissions import is_permitted
 from verified_images.emulator.lifecycle import check_group_exists
 from verified_images.emulator.paging import page
-from verified_images.emulator.resource_manager.filters import matches_filter, parse_filter
+from verified_images.emulator.resource_manager.filters import filters_by_tag, matches_filter
 from verified_images.emulator.resource_manager.groups import TYPE as GROUP_TYPE
 from verified_images.emulator.routing import GROUP, Route
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from verified_images.emulator.store import Resource
     from verified_images.emulator.wire import Answer, Request
 
+_EXPANDED = {"createdtime": "createdTime", "changedtime": "changedTime", "provisioningstate": "provisioningState"}
 _SHOWN = ("id", "name", "type", "location", "sku", "plan", "kind", "managedBy", "identity", "zones", "tags")
 
 
@@ -38,11 +41,22 @@ def _list_in_group(cloud: Cloud, request: Request) -> Answer:
 
 def _list(cloud: Cloud, request: Request, group: ResourceId | None) -> Answer:
     wanted = request.query.get("$filter")
-    by_tag = "tagname" in parse_filter(wanted)
+    by_tag = filters_by_tag(wanted)
+    expanded = {part.strip().lower() for part in request.query.get("$expand", "").split(",")} - {""}
+    if unknown := expanded - set(_EXPANDED):
+        raise ArmError(
+            400,
+            "InvalidExpandInQueryString",
+            f"The $expand query parameter '{', '.join(sorted(unknown))}' is not supported. The supported values are "
+            f"'{', '.join(_EXPANDED.values())}'.",
+        )
     found = [
-        _shorten(resource, by_tag=by_tag)
+        _shorten(resource, by_tag=by_tag, expanded=set() if by_tag else expanded)
         for resource in cloud.store.select(under=group)
-        if resource.id.type != GROUP_TYPE and _is_tracked(cloud, resource) and matches_filter(resource, wanted)
+        if resource.id.type != GROUP_TYPE
+        and _is_tracked(cloud, resource)
+        and matches_filter(resource, wanted)
+        and is_permitted(cloud, request.caller, f"{resource.id.type}/read", str(resource.id))
     ]
     return page(cloud, request, found)
 
@@ -52,10 +66,16 @@ def _is_tracked(cloud: Cloud, resource: Resource) -> bool:
     return kind is not None and kind.tracked
 
 
-def _shorten(resource: Resource, *, by_tag: bool) -> dict[str, Any]:
-    """Give the resource as lists show it; a list by tag leaves the tags themselves out, as recorded."""
-    return {
+def _shorten(resource: Resource, *, by_tag: bool, expanded: set[str]) -> dict[str, Any]:
+    """Give the resource as lists show it; a list by tag leaves out tags, times and states, as recorded."""
+    shown = {
         key: resource.body[key] if key != "name" else resource.id.path
         for key in _SHOWN
         if resource.body.get(key) and not (by_tag and key == "tags")
     }
+    facts = {
+        "createdtime": resource.hidden.get("created"),
+        "changedtime": resource.hidden.get("changed"),
+        "provisioningstate": resource.state,
+    }
+    return shown | {_EXPANDED[key]: facts[key] for key in _EXPANDED if key in expanded and facts[key]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from verified_images.emulator.authorization.permissions import has_any_role
 from verified_images.emulator.locations import LOCATIONS
 from verified_images.emulator.routing import Route
 from verified_images.emulator.wire import Answer, Request
@@ -41,8 +42,8 @@ def _describe(cloud: Cloud) -> dict[str, Any]:
 
 
 def _list(cloud: Cloud, request: Request) -> Answer:
-    del request
-    return Answer(200, {"value": [_describe(cloud)], "count": {"type": "Total", "value": 1}})
+    seen = [_describe(cloud)] if has_any_role(cloud, request.caller) else []
+    return Answer(200, {"value": seen, "count": {"type": "Total", "value": len(seen)}})
 
 
 def _get(cloud: Cloud, request: Request) -> Answer:
