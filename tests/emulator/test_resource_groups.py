@@ -26,7 +26,7 @@ def test_a_location_may_be_spelt_either_way(azure: Clients) -> None:
 
 
 @pytest.mark.parametrize(
-    ("location", "code"), [("atlantis", "LocationNotAvailableForResourceType"), ("", "LocationRequired")]
+    ("location", "code"), [("atlantis", "LocationNotAvailableForResourceGroup"), ("", "LocationRequired")]
 )
 def test_a_wrong_location_is_refused(azure: Clients, location: str, code: str) -> None:
     with pytest.raises(HttpResponseError) as refused:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from verified_images.emulator.actions import Action
     from verified_images.emulator.cloud import Cloud
 
-# Lists of what a caller may see need no role, nor does a poll, whose URL only who began the operation has.
+# What the tenant offers and lists of what a caller may see need no role, nor does a poll: only who began the operation
+# has its URL.
 _FREE = {
     "microsoft.resources/subscriptions",
     "microsoft.resources/tenants",
@@ -66,6 +67,8 @@ def has_any_role(cloud: Cloud, caller: Mapping[str, Any]) -> bool:
 
 def _is_free(action: Action) -> bool:
     kind, name = action.type.lower(), action.name.lower()
+    if not action.scope.lower().startswith("/subscriptions/"):
+        return True
     if not name.endswith("/read"):
         return False
     list_of_groups = name == _FILTERED and action.scope.count("/") == 2  # noqa: PLR2004 - the subscription's id

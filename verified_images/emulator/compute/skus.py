@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.compute.sizes import SIZES, Size
 from verified_images.emulator.locations import LOCATIONS, normalize_location
-from verified_images.emulator.resource_manager.filters import parse_filter
+from verified_images.emulator.resource_manager.filters import wanted_value
 from verified_images.emulator.routing import Route
 from verified_images.emulator.wire import Answer, Request
 
@@ -26,8 +26,7 @@ def routes() -> Iterator[Route]:
 
 def _list(cloud: Cloud, request: Request) -> Answer:
     del cloud
-    clauses = parse_filter(request.query.get("$filter"))
-    wanted = next((clause.value for clause in clauses if clause.key == "location"), None)
+    wanted = wanted_value(request.query.get("$filter"), "location")
     names = [normalize_location(wanted)] if wanted else list(LOCATIONS)
     return Answer(200, {"value": [_sku(size, name) for name in names if name in LOCATIONS for size in SIZES.values()]})
 

@@ -16,7 +16,6 @@ from verified_images.emulator.resource_manager import (
     subscriptions,
     tags,
 )
-
 from verified_images.emulator.resource_manager.deployments.resource import Deployments
 
 if TYPE_CHECKING:

@@ -44,6 +44,11 @@ def parse_filter(text: str | None) -> list[Clause]:
     return clauses
 
 
+def wanted_value(text: str | None, key: str) -> str:
+    """Give the value that a filter wants a property to equal, or an empty string; ``key`` is in lower case."""
+    return next((clause.value for clause in parse_filter(text) if clause.key == key and clause.relation == "eq"), "")
+
+
 def filters_by_tag(text: str | None) -> bool:
     """Tell whether a filter asks for a tag, as the lists that leave the tags themselves out do."""
     return any(clause.key == "tagname" for clause in parse_filter(text))
@@ -52,7 +57,7 @@ def filters_by_tag(text: str | None) -> bool:
 def matches_filter(resource: Resource, text: str | None) -> bool:
     """Tell whether a resource passes a filter over tagName, tagValue, resourceType, resourceGroup, name, location."""
     clauses = parse_filter(text)
-    wanted = next((clause.value for clause in clauses if clause.key == "tagvalue"), None)
+    wanted = next((clause.value for clause in clauses if clause.key == "tagvalue"), None)  # may be empty
     return all(_passes(resource, clause, wanted) for clause in clauses)
 
 

@@ -17,7 +17,7 @@ from verified_images.emulator.resource_manager.deployments.preparation import pr
 from verified_images.emulator.resource_manager.deployments.records import ENDED, TYPE, new_record, show
 from verified_images.emulator.resource_manager.deployments.refusals import deployment_not_found
 from verified_images.emulator.resource_manager.deployments.what_if import foresee
-from verified_images.emulator.resource_manager.filters import parse_filter
+from verified_images.emulator.resource_manager.filters import wanted_value
 from verified_images.emulator.resource_manager.jobs import job_url
 from verified_images.emulator.routing import GROUP, Route
 from verified_images.emulator.wire import Answer, Request
@@ -124,7 +124,7 @@ class Deployments(Kind):
 
     def _list_all(self, cloud: Cloud, request: Request) -> Answer:
         check_group_exists(cloud, request.id)
-        wanted = parse_filter(request.query.get("$filter")).get("provisioningstate", "").lower()
+        wanted = wanted_value(request.query.get("$filter"), "provisioningstate").lower()
         found = [
             show(record)
             for record in cloud.store.select(TYPE, under=request.id.group_id)
