@@ -55,9 +55,11 @@ _ANSWERED = frozenset(
         "enabledestinationserviceendpoint",
         "etag",
         "id",
+        "outboundnatrules",
         "provisioningstate",
         "purpose",
         "resourceguid",
+        "subnetid",
         "type",
     }
 )

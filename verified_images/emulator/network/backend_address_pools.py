@@ -6,7 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from verified_images.emulator.arm_errors import network_error
-from verified_images.emulator.network.balancer_rules import ids
+from verified_images.emulator.network.balancer_rules import ids, is_standard
 from verified_images.emulator.network.nat import is_range, mapped_ports
 from verified_images.emulator.network.part import Part
 from verified_images.emulator.network.pools import MEMBERSHIP, forget_in_interfaces, listed_addresses
@@ -32,8 +32,10 @@ class BackendAddressPools(Part):
         self, cloud: Cloud, parent: Resource, name: str, given: dict[str, Any], existing: dict[str, Any] | None
     ) -> dict[str, Any]:
         """Keep what a client sets: addresses, not the interfaces that it read back."""
-        del cloud, parent, name, existing
+        del cloud, name, existing
         properties = {key: value for key, value in given.items() if key not in _READ_ONLY}
+        if not is_standard(parent):
+            return properties
         return {**properties, "loadBalancerBackendAddresses": listed_addresses({"properties": given})}
 
     def back_references(self, cloud: Cloud, parent: Resource, item: dict[str, Any]) -> dict[str, Any]:
@@ -54,7 +56,7 @@ class BackendAddressPools(Part):
         }
         of_interfaces = [_member_entry(parent, item, member, mappings) for member in members]
         return {
-            "loadBalancerBackendAddresses": [*of_interfaces, *listed],
+            **({"loadBalancerBackendAddresses": [*of_interfaces, *listed]} if is_standard(parent) else {}),
             **{name: found for name, found in shown.items() if found},
         }
 

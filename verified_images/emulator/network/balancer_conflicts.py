@@ -50,7 +50,8 @@ def _check_backend_ports(balancer: Resource) -> None:
         properties = rule["properties"]
         if properties["enableFloatingIP"]:
             continue
-        for pool in properties.get("backendAddressPools") or ():
+        single = properties.get("backendAddressPool")
+        for pool in properties.get("backendAddressPools") or ([single] if single else []):
             key = (properties["protocol"], properties["backendPort"], pool["id"].lower())
             if key in seen:
                 raise network_error(

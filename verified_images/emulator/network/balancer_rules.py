@@ -19,6 +19,11 @@ _HIGHEST_PORT = 65535
 _IDLE_MINUTES = range(4, 101)
 
 
+def is_standard(balancer: Resource) -> bool:
+    """Tell whether a load balancer is more than a Basic one, which has no outbound rules nor pools of addresses."""
+    return bool(balancer.body["sku"]["name"] != "Basic")
+
+
 def need(properties: dict[str, Any], name: str, owner: str) -> Any:  # noqa: ANN401 - any JSON value
     """Give a property that must be there.
 

@@ -38,6 +38,7 @@ class FrontendIPConfigurations(Part):
         if "publicIPAddress" in given:
             self._check_public(cloud, parent, owner, given["publicIPAddress"])
             properties["publicIPAddress"] = {"id": given["publicIPAddress"]["id"]}
+            properties.pop("privateIPAddressVersion", None)
         elif "subnet" in given:
             self._take_private(cloud, parent, owner, properties, existing)
         else:

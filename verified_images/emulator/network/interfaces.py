@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 _MACHINE_OWNED = ("macAddress", "primary", "virtualMachine")
 _READ_ONLY = {*_MACHINE_OWNED, "hostedWorkloads", "tapConfigurations", "vnetEncryptionSupported", "allowPort25Out"}
+_ACCELERATED_SINCE = "2016-09-01"
+_AUXILIARY_SINCE = "2022-11-01"
 _DEFAULTS: dict[str, Any] = {
     "enableAcceleratedNetworking": False,
     "vnetEncryptionSupported": False,
@@ -145,6 +147,21 @@ class NetworkInterfaces(NetworkKind):
         return answer_later(
             cloud, request, interface, "effectiveRouteTable", lambda: effective_routes(cloud, interface)
         )
+
+    def render(self, cloud: Cloud, resource: Resource, request: Request) -> dict[str, Any]:
+        """Give the interface; older api-versions show the auxiliary mode of a machine's interface alone."""
+        body = super().render(cloud, resource, request)
+        if request.api_version < _AUXILIARY_SINCE and "virtualMachine" not in body["properties"]:
+            body["properties"].pop("auxiliaryMode", None)
+        return body
+
+    def complete(self, cloud: Cloud, request: Request, body: dict[str, Any], existing: Resource | None) -> Resource:
+        """Give the interface that a PUT leaves; api-versions before acceleration leave it unsaid."""
+        resource = super().complete(cloud, request, body, existing)
+        given = as_object(body.get("properties"), "properties").get("enableAcceleratedNetworking")
+        if request.api_version < _ACCELERATED_SINCE and given is None:
+            resource.properties.pop("enableAcceleratedNetworking")
+        return resource
 
     def check_delete(self, cloud: Cloud, resource: Resource) -> None:
         """Refuse while a virtual machine has the interface."""

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
 _TOP_LEVEL = ("sku", "zones", "extendedLocation", "kind")
 _POLL_SECONDS = 10
+_NOTIFICATION = "azure-asyncnotification"
+_NOTIFIED_SINCE = "2017-09-01"
+_PARTS_NOTIFIED_SINCE = "2022-05-01"
+"""The api-versions since which writes are answered with the notification's header. Source: recorded answers."""
 
 
 class NetworkKind(Kind):
@@ -79,6 +83,14 @@ class NetworkKind(Kind):
                     part.release(cloud, item)
         return resource
 
+    def put(self, cloud: Cloud, request: Request) -> Answer:
+        """Create or replace."""
+        return _notified(super().put(cloud, request), request, _NOTIFIED_SINCE)
+
+    def delete(self, cloud: Cloud, request: Request) -> Answer:
+        """Delete; one that is not there is 204."""
+        return _notified(super().delete(cloud, request), request, _NOTIFIED_SINCE)
+
     def patch(self, cloud: Cloud, request: Request) -> Answer:
         """Replace the tags, all that a PATCH of the provider's types can change."""
         if unknown := next((name for name in read_body(self.type, request) if name.lower() != "tags"), None):
@@ -86,7 +98,7 @@ class NetworkKind(Kind):
                 "InvalidJson", f"Could not find member '{unknown}' on object of type 'TagsObject'. Path '{unknown}'."
             )
         answer = super().patch(cloud, request)
-        return Answer(answer.status, answer.body, {**answer.headers, "azure-asyncnotification": "Enabled"})
+        return Answer(answer.status, answer.body, {**answer.headers, _NOTIFICATION: "Enabled"})
 
     def dispose(self, cloud: Cloud, resource: Resource) -> None:
         """Take the parts of a resource that goes away out of what names them and outlives it."""
@@ -170,7 +182,7 @@ class NetworkKind(Kind):
         seconds = part.retry_write or self.style.retry_write
         if seconds and not started.at_once:
             headers["Retry-After"] = str(seconds)
-        return Answer(status, answer, headers)
+        return _notified(Answer(status, answer, headers), request, _PARTS_NOTIFIED_SINCE)
 
     def _start_on_part(self, part: Part, verb: str, cloud: Cloud, request: Request, work: Work) -> Started:
         parent = self.find(cloud, _parent(request.id))
@@ -193,7 +205,7 @@ class NetworkKind(Kind):
         headers = started.status_header | started.location_header
         if not started.at_once:
             headers["Retry-After"] = str(_POLL_SECONDS)
-        return Answer(202, None, headers)
+        return _notified(Answer(202, None, headers), request, _PARTS_NOTIFIED_SINCE)
 
     def _remove_part(self, part: Part, cloud: Cloud, parent_id: ResourceId, name: str) -> None:
         with cloud.store.lock:
@@ -211,6 +223,13 @@ class NetworkKind(Kind):
         self.stamp(resource)
         resource.properties["provisioningState"] = state
         cloud.store.put(resource)
+
+
+def _notified(answer: Answer, request: Request, since: str) -> Answer:
+    headers = {
+        name: value for name, value in answer.headers.items() if name != _NOTIFICATION or request.api_version >= since
+    }
+    return Answer(answer.status, answer.body, headers)
 
 
 def _expanded(cloud: Cloud, request: Request, body: dict[str, Any]) -> dict[str, Any]:

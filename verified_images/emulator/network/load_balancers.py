@@ -8,6 +8,7 @@ from verified_images.emulator.arm_errors import network_error
 from verified_images.emulator.lifecycle import Style
 from verified_images.emulator.network.backend_address_pools import BackendAddressPools
 from verified_images.emulator.network.balancer_conflicts import check_rules
+from verified_images.emulator.network.balancer_rules import is_standard
 from verified_images.emulator.network.frontend_ip_configurations import FrontendIPConfigurations
 from verified_images.emulator.network.inbound_nat import InboundNatPools, InboundNatRules
 from verified_images.emulator.network.kind import NetworkKind
@@ -17,6 +18,7 @@ from verified_images.emulator.network.nat import port_mappings
 from verified_images.emulator.network.part import canonical
 from verified_images.emulator.network.probes import Probes
 from verified_images.emulator.network.references import INTERFACE, LOAD_BALANCER, SCALE_SET, referrers_of_type
+from verified_images.emulator.network.versions import as_of
 from verified_images.emulator.operations import NETWORK, Work
 from verified_images.emulator.paging import page
 from verified_images.emulator.routing import Route
@@ -66,6 +68,14 @@ class LoadBalancers(NetworkKind):
                 f"{resource.body['sku']['name']}.",
             )
         return given
+
+    def render(self, cloud: Cloud, resource: Resource, request: Request) -> dict[str, Any]:
+        """Give the load balancer; a Basic one has no outbound rules."""
+        body = super().render(cloud, resource, request)
+        if not is_standard(resource):
+            body["properties"].pop("outboundRules", None)
+            body["properties"] |= as_of(request.api_version, {"outboundNatRules": []})
+        return body
 
     def check(self, cloud: Cloud, resource: Resource) -> None:
         """Refuse rules that contradict each other."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from verified_images.emulator.arm_errors import network_error
-from verified_images.emulator.network.balancer_rules import PROTOCOLS, check_port, complete_rule, need
+from verified_images.emulator.network.balancer_rules import PROTOCOLS, check_port, complete_rule, is_standard, need
 from verified_images.emulator.network.kind import require
 from verified_images.emulator.network.lookup import id_of
 from verified_images.emulator.network.part import Part, canonical
@@ -35,7 +35,8 @@ class LoadBalancingRules(Part):
         for port in ("frontendPort", "backendPort"):
             check_port(given, port, owner, lowest=0 if rule["protocol"] == "All" else 1)
         rule["loadDistribution"] = canonical(given.get("loadDistribution", "Default"), _DISTRIBUTIONS)
-        rule.setdefault("disableOutboundSnat", False)
+        if is_standard(parent):
+            rule.setdefault("disableOutboundSnat", False)
         pools = given.get("backendAddressPools") or [given.get("backendAddressPool")]
         pools = [pool for pool in pools if id_of(pool)]
         for pool in pools:
@@ -47,7 +48,18 @@ class LoadBalancingRules(Part):
                 kind="backendAddressPools",
             )
         if pools:
-            rule |= {"backendAddressPool": pools[0], "backendAddressPools": pools}
+            rule["backendAddressPool"] = pools[0]
+        if pools and is_standard(parent):
+            rule["backendAddressPools"] = pools
+        elif pools[1:]:
+            raise network_error(
+                400,
+                "LoadBalancingRuleWithMultipleBackendPoolsNotSupported",
+                f"Load balancing rule {owner} of a Basic sku load balancer cannot reference more than one backend "
+                "address pool.",
+            )
+        else:
+            rule.pop("backendAddressPools", None)
         if "probe" in given:
             require(cloud, parent, given["probe"], path=_PATH.format(self.collection, "probe"), kind="probes")
         return rule
@@ -76,6 +88,12 @@ class OutboundRules(Part):
         """Check a rule and add Azure's defaults."""
         del existing
         owner = f"{parent.id}/outboundRules/{name}"
+        if not is_standard(parent):
+            raise network_error(
+                400,
+                "OutboundRulesNotSupportedForBasicSkuLoadBalancer",
+                f"Outbound rule {owner} is not supported by a Basic sku load balancer.",
+            )
         protocol = canonical(need(given, "protocol", owner), PROTOCOLS)
         for frontend in need(given, "frontendIPConfigurations", owner):
             require(

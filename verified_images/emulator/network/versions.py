@@ -9,13 +9,17 @@ from typing import Any
 
 _SINCE = {
     "allowPort25Out": "2022-01-01",
-    "auxiliaryMode": "2022-11-01",
+    "allowBackendPortConflict": "2018-07-01",
+    "auxiliaryMode": "2022-01-01",
     "auxiliarySku": "2022-11-01",
     "ddosSettings": "2022-05-01",
     "delegations": "2019-11-01",
     "disableTcpStateTracking": "2022-05-01",
     "disableOutboundSnat": "2020-03-01",
     "enableDdosProtection": "2017-09-01",
+    "enableDestinationServiceEndpoint": "2018-07-01",
+    "enableTcpReset": "2018-07-01",
+    "enableVmProtection": "2017-09-01",
     "hostedWorkloads": "2019-11-01",
     "ipamPoolPrefixAllocations": "2024-01-01",
     "ipTags": "2018-01-01",
@@ -32,18 +36,30 @@ _SINCE = {
     "tier": "2020-08-01",
     "vnetEncryptionSupported": "2022-01-01",
 }
-_UNTIL = {"enableVmProtection": "2020-05-01"}
+_UNTIL = {"enableVmProtection": "2020-05-01", "outboundNatRules": "2018-07-01"}
 """Properties that older api-versions alone show."""
+
+
+_PARTS_TYPED_SINCE = "2017-09-01"
 
 
 def as_of(version: str, value: Any) -> Any:  # noqa: ANN401 - any JSON value
     """Give a body as an api-version shows it, leaving out what came later; tags are the user's own."""
     if isinstance(value, dict):
         return {
-            key: item if key == "tags" else as_of(version, item)
+            key: item if key == "tags" else as_of(version, _untyped(version, item))
             for key, item in value.items()
             if version >= _SINCE.get(key, "") and (key not in _UNTIL or version < _UNTIL[key])
         }
     if isinstance(value, list):
         return [as_of(version, item) for item in value]
     return value
+
+
+def _untyped(version: str, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    if version >= _PARTS_TYPED_SINCE or not isinstance(value, list):
+        return value
+    return [
+        {name: item for name, item in part.items() if name != "type"} if isinstance(part, dict) else part
+        for part in value
+    ]

@@ -133,7 +133,9 @@ def _check(request: Request, planned: Planned) -> None:
 def _check_type(request: Request, planned: Planned, namespace: str, kind: str) -> None:
     subscription = planned.id.split("/")[2]
     provider = request.call("GET", f"/subscriptions/{subscription}/providers/{namespace}?api-version=2022-09-01").body
-    if kind.lower() not in {found["resourceType"].lower() for found in provider["resourceTypes"]}:
+    # Not all providers list what is below a type: the network provider has neither subnets nor security rules.
+    known = {found["resourceType"].lower() for found in provider["resourceTypes"]}
+    if kind.lower() not in known and kind.lower().partition("/")[0] not in known:
         raise ArmError(
             400,
             "InvalidResourceType",
