@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from verified_images.emulator.arm_errors import ArmError
 from verified_images.emulator.ids import ResourceId
 from verified_images.emulator.network.addresses import allocate_address, allocate_public_address, new_mac
+from verified_images.emulator.network.interfaces import internal_suffix
 from verified_images.emulator.network.references import INSTANCE_INTERFACE, INSTANCE_PUBLIC_ADDRESS
 from verified_images.emulator.paging import page
 from verified_images.emulator.routing import Route
@@ -78,7 +79,11 @@ def make_cards(cloud: Cloud, scale_set: Resource, instance: Resource) -> Iterato
             "provisioningState": "Succeeded",
             "resourceGuid": str(uuid.uuid4()),
             "ipConfigurations": configurations,
-            "dnsSettings": {"dnsServers": [], "appliedDnsServers": []},
+            "dnsSettings": {
+                "dnsServers": [],
+                "appliedDnsServers": [],
+                "internalDomainNameSuffix": internal_suffix(scale_set.id.group_id),
+            },
             "macAddress": new_mac(),
             "enableAcceleratedNetworking": given.get("enableAcceleratedNetworking", False),
             "vnetEncryptionSupported": False,
@@ -90,6 +95,7 @@ def make_cards(cloud: Cloud, scale_set: Resource, instance: Resource) -> Iterato
             "hostedWorkloads": [],
             "tapConfigurations": [],
             "nicType": "Standard",
+            "enableFpga": False,
             "allowPort25Out": True,
             "auxiliaryMode": "None",
             "auxiliarySku": "None",

@@ -15,7 +15,7 @@ from verified_images.emulator.compute.scale_set_actions import (
 )
 from verified_images.emulator.compute.scale_set_instance_updates import put_instance
 from verified_images.emulator.compute.scale_set_instance_views import instance_view_of, list_instances, shown_instance
-from verified_images.emulator.compute.scale_set_instances import find_instance, remove_instances
+from verified_images.emulator.compute.scale_set_instances import find_instance, instances_of, remove_instances
 from verified_images.emulator.compute.scale_set_model import is_flexible
 from verified_images.emulator.compute.scale_set_views import scale_set_of
 from verified_images.emulator.compute.side_by_side import on_each
@@ -70,13 +70,10 @@ def _get_instance_view(cloud: Cloud, request: Request) -> Answer:
 def _delete(cloud: Cloud, request: Request) -> Answer:
     with cloud.store.lock:
         scale_set = scale_set_of(cloud, request)
-        try:
-            instance = _instance_of(cloud, request)
-        except ArmError as error:
-            if error.code != "NotFound":
-                raise
-            return Answer(204)
-        return start_deletion(cloud, request, scale_set, [instance], f"{TYPE}/delete")
+        wanted = request.parameters["instance"].lower()
+        # Recorded: the deletion of an instance that is gone is an operation too.
+        going = [each for each in instances_of(cloud, scale_set) if each.id.name.lower() == wanted]
+        return start_deletion(cloud, request, scale_set, going, f"{TYPE}/delete")
 
 
 def _acting(action: str, change: Change) -> Handler:

@@ -76,11 +76,22 @@ def _fill_uniform(card: dict[str, Any], count: int, version: str) -> dict[str, A
         "ipConfigurations": [
             {
                 **configuration,
-                "properties": {"privateIPAddressVersion": "IPv4", **(configuration.get("properties") or {})},
+                "properties": {
+                    "privateIPAddressVersion": "IPv4",
+                    **_with_address(configuration.get("properties") or {}),
+                },
             }
             for configuration in _configurations(card)
         ],
     }
+
+
+def _with_address(properties: dict[str, Any]) -> dict[str, Any]:
+    wanted = properties.get("publicIPAddressConfiguration")
+    if not wanted:
+        return properties
+    filled = {"ipTags": [], "publicIPAddressVersion": "IPv4", **(wanted.get("properties") or {})}
+    return {**properties, "publicIPAddressConfiguration": {**wanted, "properties": filled}}
 
 
 def _fill_flexible(card: dict[str, Any]) -> dict[str, Any]:

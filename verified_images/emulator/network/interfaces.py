@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from verified_images.emulator.cloud import Cloud
+    from verified_images.emulator.ids import ResourceId
     from verified_images.emulator.network.part import Part
     from verified_images.emulator.store import Resource
     from verified_images.emulator.wire import Answer, Request
@@ -206,9 +207,14 @@ def detach(cloud: Cloud, nic_id: str) -> None:
             cloud.store.put(nic)
 
 
+def internal_suffix(group: ResourceId) -> str:
+    """Give the domain of the internal host names of a group's interfaces."""
+    digest = hashlib.sha256(str(group).lower().encode()).digest()
+    return f"{base64.b32encode(digest).decode().lower()[:26]}.bx.internal.cloudapp.net"
+
+
 def _dns(resource: Resource, given: dict[str, Any]) -> dict[str, Any]:
-    digest = hashlib.sha256(str(resource.id.group_id).lower().encode()).digest()
-    suffix = f"{base64.b32encode(digest).decode().lower()[:26]}.bx.internal.cloudapp.net"
+    suffix = internal_suffix(resource.id.group_id)
     settings: dict[str, Any] = {"dnsServers": given.get("dnsServers") or [], "appliedDnsServers": []}
     if label := given.get("internalDnsNameLabel"):
         settings |= {"internalDnsNameLabel": label, "internalFqdn": f"{label}.{suffix}"}
