@@ -104,12 +104,13 @@ def _change(cloud: Cloud, instance: Resource, body: dict[str, Any]) -> None:
 
 
 def _kept(old: dict[str, Any], given: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Let the disks that are there already keep what the update does not say of them."""
-    present = {disk["name"].lower(): disk for disk in old["storageProfile"].get("dataDisks") or []}
+    """Let the disks that are there already, by name or by LUN, keep what the update does not say of them."""
+    disks = old["storageProfile"].get("dataDisks") or []
+    present = {key: disk for disk in disks for key in (disk["name"].lower(), disk["lun"])}
     kept = []
     for disk in given:
         if not disk.get("toBeDetached"):
-            known = present.get(str(disk.get("name", "")).lower(), {})
+            known = present.get(disk["name"].lower() if disk.get("name") else disk.get("lun"), {})
             managed = {**(known.get("managedDisk") or {}), **(disk.get("managedDisk") or {})}
             kept.append({**known, **disk, **({"managedDisk": managed} if managed else {})})
     return kept
