@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route as WebRoute
 
 from verified_images.emulator.arm_errors import ArmError, unexpected
 from verified_images.emulator.calls import ConnectionDropped, answer_call
 from verified_images.emulator.rate_limits import rate_limit_headers
-from verified_images.emulator.wire import Answer, Request
+from verified_images.emulator.wire import Answer, FilePart, Request
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from starlette.requests import Request as WebRequest
 
     from verified_images.emulator.cloud import Cloud
@@ -30,6 +32,9 @@ logger = logging.getLogger(__name__)
 _METHODS = ["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE"]
 _LARGEST_BODY = 4 * 1024 * 1024
 _WITHOUT_BODY = {204, 304}
+_CHUNK = 256 * 1024
+_IS_STORAGE = "x-ms-version"  # on all answers of the blob service, and on none of Resource Manager's
+_STORAGE_HEADERS = ("x-ms-request-id", "x-ms-client-request-id")
 
 
 def make_app(cloud: Cloud) -> Starlette:
@@ -44,7 +49,11 @@ def make_app(cloud: Cloud) -> Starlette:
             if web.client:
                 web.app.state.drop(web.client)
             return Response(status_code=500)
-        response.headers.update(_tracking_headers(web))
+        tracking = _tracking_headers(web)
+        of_storage = _IS_STORAGE in response.headers
+        response.headers.update(
+            {name: tracking[name] for name in _STORAGE_HEADERS if name in tracking} if of_storage else tracking
+        )
         return response
 
     return Starlette(routes=[WebRoute("/{path:path}", answer, methods=_METHODS)])
@@ -78,10 +87,12 @@ def _read(web: WebRequest, content: bytes) -> Request:
 
 def _respond(web: WebRequest, answer: Answer) -> Response:
     headers = dict(answer.headers)
-    if headers.get("x-ms-failure-cause") != "gateway":
+    if _IS_STORAGE not in headers and headers.get("x-ms-failure-cause") != "gateway":
         headers |= rate_limit_headers(web.method, web.url.path)
     if answer.body is None or answer.status in _WITHOUT_BODY or web.method == "HEAD":
         return Response(status_code=answer.status, headers=headers)
+    if isinstance(answer.body, FilePart):
+        return StreamingResponse(_send(answer.body), answer.status, headers)
     if isinstance(answer.body, bytes):
         return Response(answer.body, answer.status, headers)
     if isinstance(answer.body, dict) and isinstance(etag := answer.body.get("etag"), str) and _sends_etag(web):
@@ -95,6 +106,15 @@ def _sends_etag(web: WebRequest) -> bool:
     """Tell whether an answer has its etag as a header too; the network provider sends it with what is read alone."""
     by_network = "/providers/microsoft.network/" in web.url.path.lower()
     return web.method == "GET" or (web.method != "PATCH" and not by_network)
+
+
+def _send(part: FilePart) -> Iterator[bytes]:
+    with part.path.open("rb") as file:
+        file.seek(part.start)
+        left = part.length
+        while left and (content := file.read(min(left, _CHUNK))):
+            left -= len(content)
+            yield content
 
 
 def _is_indented(web: WebRequest, headers: dict[str, str]) -> bool:

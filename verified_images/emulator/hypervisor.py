@@ -122,6 +122,20 @@ class Hypervisor(Protocol):
     def disk_size(self, path: Path) -> int:
         """Give the size in bytes that a guest sees."""
 
+    def export_image(self, image: Path, vhd: Path) -> None:
+        """Write what a read-only image holds to a fixed-size VHD, as large as that and with holes where it is empty.
+
+        Raises:
+            HypervisorError: it could not be read or written.
+        """
+
+    def import_image(self, vhd: Path, image: Path) -> None:
+        """Make a read-only image of what a fixed-size VHD holds, as large as that.
+
+        Raises:
+            HypervisorError: it is no such VHD, or it could not be read.
+        """
+
     def delete_disk(self, path: Path) -> None:
         """Delete a disk or image; one that does not exist is no error."""
 

@@ -67,6 +67,9 @@ class Kind:
     def realize(self, cloud: Cloud, resource: Resource) -> None:
         """Do the work of a PUT or PATCH; the stored resource may be changed through ``cloud.store``."""
 
+    def settle(self, cloud: Cloud, resource: Resource) -> None:
+        """Change in ``resource`` what shows only once a PUT or PATCH has succeeded; it is stored afterwards."""
+
     def interrupt(self, cloud: Cloud, resource: Resource) -> None:
         """Cut short the work of a write, which may run now, since the resource is to be deleted."""
 
@@ -193,6 +196,7 @@ class Kind:
                 lambda: self.realize(cloud, check_wanted(cloud, resource.id)),
                 on=resource.id,
                 conclude=lambda succeeded: self._conclude_write(cloud, resource.id, succeeded=succeeded),
+                show=(lambda: self._shown(cloud, resource.id, request)) if self.style.track.shows_result else None,
             ),
             track=self.style.track,
             slow=self.slow_write,
@@ -203,6 +207,10 @@ class Kind:
         if self.style.retry_write and not started.at_once:
             headers["Retry-After"] = str(self.style.retry_write)
         return Answer(first_answer.status, first_answer.body, headers)
+
+    def _shown(self, cloud: Cloud, resource: ResourceId, request: Request) -> dict[str, Any] | None:
+        found = cloud.store.find(resource)
+        return self.render(cloud, found, request) if found else None
 
     def _finish_write(self, cloud: Cloud, resource: ResourceId) -> None:
         succeeded = False
@@ -216,6 +224,8 @@ class Kind:
         with cloud.store.changing(resource) as found:
             if found and found.state != "Deleting":
                 found.properties["provisioningState"] = "Succeeded" if succeeded else "Failed"
+                if succeeded:
+                    self.settle(cloud, found)
 
     def get(self, cloud: Cloud, request: Request) -> Answer:
         """Give one."""

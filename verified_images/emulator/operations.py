@@ -48,7 +48,8 @@ class Track:
 
     ``statuses`` is the collection of Azure-AsyncOperation (``operations``, ``DiskOperations``,
     ``capsOperations``); ``results`` that of Location, empty when it is the same one with ``monitor=true``.
-    ``empty_result`` is the status of a Location poll whose operation left nothing to show.
+    ``empty_result`` is the status of a Location poll whose operation left nothing to show; where ``shows_result``, a
+    write shows the resource.
     """
 
     provider: str
@@ -56,10 +57,11 @@ class Track:
     results: str = ""
     empty_result: int = 200
     timestamps: bool = True
+    shows_result: bool = False
 
 
 COMPUTE = Track("Microsoft.Compute")
-DISKS = Track("Microsoft.Compute", statuses="DiskOperations")
+DISKS = Track("Microsoft.Compute", statuses="DiskOperations", shows_result=True)
 GALLERIES = Track("Microsoft.Compute", statuses="capsOperations")
 NETWORK = Track("Microsoft.Network", results="operationResults", empty_result=204, timestamps=False)
 
@@ -81,13 +83,15 @@ class Started:
 class Work:
     """What an operation does. ``carry_out`` gives its result, or raises ArmError or HypervisorError when it fails.
 
-    ``conclude`` is told at the end whether it went well, and writes what may show only then. Of the operations
-    ``on`` one resource one runs at a time.
+    ``conclude`` is told at the end whether it went well, and writes what may show only then; ``show`` gives after that
+    what the operation has left, where it is part of its status. Of the operations ``on`` one resource one runs at a
+    time.
     """
 
     carry_out: Callable[[], Any]
     on: ResourceId | None = None
     conclude: Callable[[bool], None] = lambda _: None
+    show: Callable[[], Any] | None = None
 
 
 class Operations:
@@ -195,6 +199,8 @@ class Operations:
             output, error = self._attempt(document, work.carry_out)
             time.sleep(max(0.0, began + seconds - time.monotonic()))
             _, late_error = self._attempt(document, lambda: work.conclude(error is None))
+            if work.show and not (error or late_error):
+                output, late_error = self._attempt(document, work.show)
             if output is not None:
                 document["output"] = output
             self._end(key, document, error or late_error)

@@ -12,6 +12,7 @@ from verified_images.emulator.ids import ResourceId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from verified_images.emulator.fault_rules import FaultRule
 
@@ -92,8 +93,20 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class FilePart:
+    """A part of a file that is sent as it is: ``length`` bytes from ``start`` on."""
+
+    path: Path
+    start: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back: ``body`` is JSON, raw bytes (with a content type in ``headers``) or None for an empty one."""
+    """What goes back.
+
+    ``body`` is JSON, raw bytes or a part of a file (both with a content type in ``headers``), or None for an empty one.
+    """
 
     status: int
     body: Any = None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.emulator.compute.estate import LOCATION, Estate, Json
-from verified_images.emulator.compute.frozen_files import files_of, grow, release, remove_strays, take_content
+from verified_images.emulator.compute.frozen_files import Part, files_of, grow, release, remove_strays, take_content
 from verified_images.emulator.ids import ResourceId
 from verified_images.emulator.qemu import disks as qcow2
 from verified_images.emulator.store import Resource
@@ -161,7 +161,7 @@ def _chain(path: str) -> int:
 
 
 def _take(cloud: Cloud, source: str, name: str) -> None:
-    take_content(cloud, _get(cloud, source).id, _put(cloud, name))
+    take_content(cloud, Part(_get(cloud, source).id), _put(cloud, name))
 
 
 @pytest.mark.parametrize(

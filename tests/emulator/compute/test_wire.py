@@ -111,8 +111,11 @@ def test_paths_and_queries_are_read_in_any_case(estate: Estate) -> None:
 def test_a_disk_s_first_answer_is_what_was_sent(estate: Estate) -> None:
     body = {"location": LOCATION, "properties": {"creationData": {"createOption": "Empty"}, "diskSizeGB": 4}}
     answer = estate.call("PUT", "disks/d", body).json()
-    assert answer["properties"] == {**body["properties"], "provisioningState": "Updating", "isArmResource": True}  # type: ignore[dict-item]
+    assert answer["properties"] == {**body["properties"], "provisioningState": "Updating"}  # type: ignore[dict-item]
     assert "sku" not in answer
+    older = estate.call("PUT", "disks/e?api-version=2022-07-02", body).json()
+    assert older["properties"]["isArmResource"] is True
+    assert "type" not in older
 
 
 def test_a_machine_is_not_reimaged(estate: Estate) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from verified_images.emulator.compute import boot_diagnostics, marketplace, skus, usages
-from verified_images.emulator.compute.disks import Disks, Snapshots
+from verified_images.emulator.compute import boot_diagnostics, disk_access, marketplace, skus, usages
+from verified_images.emulator.compute.disks import Disks
 from verified_images.emulator.compute.frozen_files import remove_strays
 from verified_images.emulator.compute.galleries import Galleries, GalleryImages
 from verified_images.emulator.compute.gallery_image_versions import GalleryImageVersions
 from verified_images.emulator.compute.images import Images
 from verified_images.emulator.compute.scale_sets import ScaleSets
+from verified_images.emulator.compute.snapshots import Snapshots
 from verified_images.emulator.compute.virtual_machines import VirtualMachines
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def routes() -> Iterator[Route]:
     for module in (marketplace, usages, skus):
         yield from module.routes()
     yield from boot_diagnostics.blob_routes()
+    yield from disk_access.blob_routes()
 
 
 def recover(cloud: Cloud) -> None:

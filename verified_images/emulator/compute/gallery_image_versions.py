@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+import time
+import uuid
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from verified_images.emulator.arm_errors import ArmError, invalid_parameter, missing_parameter, resource_not_found
+from verified_images.emulator.arm_errors import ArmError, invalid_parameter, resource_not_found
 from verified_images.emulator.compute import api_versions
-from verified_images.emulator.compute.frozen_files import release, take_content
-from verified_images.emulator.compute.images import os_disk_of_machine
-from verified_images.emulator.ids import ResourceId
+from verified_images.emulator.compute.frozen_files import import_vhd, release
+from verified_images.emulator.compute.image_parts import take_parts
+from verified_images.emulator.compute.publishing_profiles import fill_profile, region_names, replication_status
+from verified_images.emulator.compute.version_sources import check_unchanged, find_sources
 from verified_images.emulator.lifecycle import Kind, Style
-from verified_images.emulator.locations import LOCATIONS, normalize_location
+from verified_images.emulator.locations import LOCATIONS
 from verified_images.emulator.operations import GALLERIES
 from verified_images.emulator.store import Resource
 
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 TYPE = "Microsoft.Compute/galleries/images/versions"
 _VERSION = re.compile(r"\d{1,10}\.\d{1,10}\.\d{1,10}")
 _LARGEST = 2**31 - 1
+_EXPANDED = ("replicationstatus", "validationprofile", "uefisettings")
 
 
 class GalleryImageVersions(Kind):
@@ -36,102 +41,157 @@ class GalleryImageVersions(Kind):
         """Check name, source and regions; keep the source of a version that exists."""
         _check_name(request.id.name)
         given = body.get("properties") or {}
-        profile = _publishing_profile(given.get("publishingProfile") or {}, body["location"], existing)
-        properties: dict[str, Any] = {"publishingProfile": profile}
+        if existing and existing.state in {"Creating", "Updating"}:
+            raise ArmError(
+                409,
+                "Conflict",
+                "The request failed due to conflict with a concurrent request. To resolve it, please refer to "
+                "https://aka.ms/activitylog to get more details on the conflicting requests.",
+            )
+        profile = fill_profile(given.get("publishingProfile") or {}, body["location"], existing)
+        storage = dict(given.get("storageProfile") or {})
         hidden: dict[str, Any]
         if existing:
-            properties["storageProfile"] = existing.properties["storageProfile"]
-            hidden = existing.hidden
-            _check_source_unchanged(existing, given.get("storageProfile") or {})
+            check_unchanged(existing, storage)
+            storage, hidden = existing.properties["storageProfile"], existing.hidden
         else:
-            properties["storageProfile"] = dict(given.get("storageProfile") or {})
-            hidden = self._check_source(cloud, request.id, properties["storageProfile"], body["location"])
-        properties["safetyProfile"] = {
-            "reportedForPolicyViolation": False,
-            "allowDeletionOfReplicatedLocations": False,
-            **(given.get("safetyProfile") or {}),
+            definition = cloud.store.find(request.id.parent) if request.id.parent else None
+            if definition is None:
+                raise resource_not_found(request.id)
+            hidden = find_sources(cloud, request, storage, definition, body["location"])
+            hidden["generation"] = definition.properties["hyperVGeneration"]
+            storage = _described(storage)
+        properties = {
+            **{key: given[key] for key in ("securityProfile",) if given.get(key)},
+            "publishingProfile": profile,
+            "storageProfile": storage,
+            "safetyProfile": _safety_profile(given, existing),
         }
+        hidden |= {"replicating_since": time.time()}
         return Resource(request.id, {**body, "properties": properties}, hidden)
 
-    def _check_source(
-        self, cloud: Cloud, version: ResourceId, storage: dict[str, Any], location: str
-    ) -> dict[str, Any]:
-        identifier = source_id(storage)
-        source = cloud.store.find(identifier)
-        if source is None:
-            raise resource_not_found(ResourceId.parse(identifier))
-        parent = version.parent
-        definition = cloud.store.find(parent) if parent else None
-        if definition is None:
-            raise resource_not_found(version)
-        if source.location != location:
-            raise invalid_parameter(
-                "galleryImageVersion.properties.storageProfile.source",
-                f"The source '{identifier}' is in location '{source.location}', but the gallery image version is to be "
-                f"made in '{location}'.",
-            )
-        _check_agreement(source, definition, identifier)
-        return {"source": identifier, "generation": definition.properties["hyperVGeneration"]}
-
     def realize(self, cloud: Cloud, resource: Resource) -> None:
-        """Freeze the source, or share the file that it stands on; then replicate."""
+        """Freeze the sources, or share the files that they stand on; then replicate."""
         if not resource.hidden.get("ready"):
-            _take_image(cloud, resource)
-        wanted = [
-            normalize_location(region["name"]) for region in resource.properties["publishingProfile"]["targetRegions"]
-        ]
+            self._take_disks(cloud, resource)
+        self._replicate(cloud, resource)
+
+    def _take_disks(self, cloud: Cloud, resource: Resource) -> None:
+        blob = resource.hidden.get("blob")
+        if blob:
+            import_vhd(cloud, Path(blob), resource.id)
+        sizes = take_parts(cloud, resource)
+        with cloud.store.changing(resource.id) as found:
+            if found:
+                if blob:
+                    sizes[None] = found.hidden["size_gb"] = found.hidden["blob_size_gb"]
+                _describe_disks(found, sizes)
+
+    def _replicate(self, cloud: Cloud, version: Resource) -> None:
+        done = version.hidden.get("replicated", [])
+        wanted = region_names(version)
         failed = [
             name
             for name in wanted
-            if name not in resource.hidden.get("replicated", [])
-            and cloud.faults.on_resource("replication_failed", resource.id, name)
+            if name not in done and cloud.faults.on_resource("replication_failed", version.id, name)
         ]
-        with cloud.store.changing(resource.id) as found:
+        with cloud.store.changing(version.id) as found:
             if found:
-                found.hidden["replicated"] = [name for name in wanted if name not in failed]
                 found.hidden["unreplicated"] = failed
+                if failed:
+                    found.hidden["replicated"] = [name for name in wanted if name not in failed]
         if failed:
             raise ArmError(
                 409,
                 "ReplicationFailed",
-                f"The replication of the gallery image version '{resource.id.name}' to the region(s) "
+                f"The replication of the gallery image version '{version.id.name}' to the region(s) "
                 f"'{', '.join(LOCATIONS[name] for name in failed)}' failed. Please retry the request.",
             )
 
+    def settle(self, cloud: Cloud, resource: Resource) -> None:
+        """Write down where the version is to be had, once the replication is done."""
+        del cloud
+        resource.hidden["replicated"] = region_names(resource)
+
+    def check_delete(self, cloud: Cloud, resource: Resource) -> None:
+        """Refuse before the end of a version's life, where its owner has asked for that."""
+        del cloud
+        end = resource.properties["publishingProfile"].get("endOfLifeDate")
+        is_blocked = resource.properties["safetyProfile"].get("blockDeletionBeforeEndOfLife")
+        if is_blocked and end and _date(end) > datetime.now(UTC):
+            raise ArmError(
+                409,
+                "OperationNotAllowed",
+                f"The gallery image version '{resource.id}' cannot be deleted before the end of its life, {end}, since "
+                "'blockDeletionBeforeEndOfLife' is set in its safety profile.",
+            )
+
     def dispose(self, cloud: Cloud, resource: Resource) -> None:
-        """Delete the version's file unless something else stands on it."""
+        """Delete the version's files unless something else stands on them."""
         release(cloud, resource)
 
     def render(self, cloud: Cloud, resource: Resource, request: Request) -> dict[str, Any]:
-        """Give the version; with ``$expand=ReplicationStatus`` the state of each region too."""
-        del cloud
-        if request.query.get("$expand", "").lower() != "replicationstatus":
-            return resource.body
-        regions = [
-            _region_status(resource, region["name"])
-            for region in resource.properties["publishingProfile"]["targetRegions"]
+        """Give the version; with ``$expand`` the state of each region, or what was validated, too."""
+        expanded = [part.strip().lower() for part in request.query.get("$expand", "").split(",") if part.strip()]
+        for part in expanded:
+            if part not in _EXPANDED:
+                raise invalid_parameter("$expand", f"The value '{part}' of parameter '$expand' is not supported.")
+        more: dict[str, Any] = {}
+        if "replicationstatus" in expanded:
+            more["replicationStatus"] = replication_status(resource, self._progress(cloud, resource))
+        if "validationprofile" in expanded:
+            etag = str(uuid.uuid5(uuid.NAMESPACE_URL, str(resource.id)))
+            more["validationsProfile"] = {
+                "validationEtag": etag,
+                "executedValidations": [],
+                "platformAttributes": [],
+            }
+        return {**resource.body, "properties": {**resource.properties, **more}} if more else resource.body
+
+    def _progress(self, cloud: Cloud, version: Resource) -> int:
+        """Give how far a running replication has come, in percent of the time that it takes."""
+        seconds = cloud.operations.timing.of(f"{self.type}/write")
+        elapsed = time.time() - version.hidden.get("replicating_since", time.time())
+        return min(99, int(100 * elapsed / seconds)) if seconds else 0
+
+
+def _described(storage: dict[str, Any]) -> dict[str, Any]:
+    """Give a new version's storageProfile as it shows while the disks are not there yet."""
+    if os_disk := storage.get("osDiskImage"):
+        storage["osDiskImage"] = {"hostCaching": "ReadWrite", **os_disk}
+    if data_disks := storage.get("dataDiskImages"):
+        storage["dataDiskImages"] = [{"hostCaching": "None", **disk} for disk in data_disks]
+    return storage
+
+
+def _describe_disks(version: Resource, sizes: dict[int | None, int]) -> None:
+    storage = version.properties["storageProfile"]
+    storage["osDiskImage"] = {
+        "sizeInGB": sizes[None],
+        "hostCaching": "ReadWrite",
+        "source": {},
+        **(storage.get("osDiskImage") or {}),
+    }
+    given = {disk["lun"]: disk for disk in storage.get("dataDiskImages") or []}
+    caching = version.hidden.get("data_caching") or {}
+    luns = sorted(lun for lun in sizes if lun is not None)
+    if luns:
+        storage["dataDiskImages"] = [
+            {"lun": lun, "sizeInGB": sizes[lun], "hostCaching": caching.get(str(lun), "None"), **given.get(lun, {})}
+            for lun in luns
         ]
-        states = {region["state"] for region in regions}
-        aggregated = "Failed" if "Failed" in states else "InProgress" if "Replicating" in states else "Completed"
-        status = {"aggregatedState": aggregated, "summary": regions}
-        return {**resource.body, "properties": {**resource.properties, "replicationStatus": status}}
 
 
-def _region_status(version: Resource, region: str) -> dict[str, Any]:
-    name = normalize_location(region)
-    state = "Completed" if name in version.hidden.get("replicated", []) else "Replicating"
-    if name in version.hidden.get("unreplicated", []):
-        state = "Failed"
-    return {"region": region, "state": state, "details": "", "progress": 100 if state == "Completed" else 0}
+def _safety_profile(given: dict[str, Any], existing: Resource | None) -> dict[str, Any]:
+    before = existing.properties["safetyProfile"] if existing else {}
+    wanted = {key: value for key, value in (given.get("safetyProfile") or {}).items() if value is not None}
+    read_only = {"reportedForPolicyViolation": False}
+    return {"allowDeletionOfReplicatedLocations": False, **before, **wanted, **read_only}
 
 
-def source_id(storage: dict[str, Any]) -> str:
-    """Give the id of a version's source: an image, a virtual machine, a disk, a snapshot or another version."""
-    source = storage.get("source") or (storage.get("osDiskImage") or {}).get("source") or {}
-    identifier = source.get("id") or source.get("virtualMachineId")
-    if not identifier:
-        raise missing_parameter("galleryImageVersion.properties.storageProfile.source")
-    return str(identifier)
+def _date(text: str) -> datetime:
+    date = datetime.fromisoformat(text)
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def _check_name(name: str) -> None:
@@ -143,88 +203,3 @@ def _check_name(name: str) -> None:
             f"^[0-9]+\\.[0-9]+\\.[0-9]+$. Each part must fit a 32-bit integer; given: '{name}'.",
             target="galleryImageVersionName",
         )
-
-
-def _publishing_profile(given: dict[str, Any], location: str, existing: Resource | None) -> dict[str, Any]:
-    old = existing.properties["publishingProfile"] if existing else {}
-    replicas = given.get("replicaCount") or old.get("replicaCount", 1)
-    regions = given.get("targetRegions") or old.get("targetRegions") or [{"name": location}]
-    names = {normalize_location(region["name"]) for region in regions}
-    for name in names:
-        if name not in LOCATIONS:
-            raise invalid_parameter("targetRegions", f"The target region '{name}' is not a valid Azure region.")
-    if location not in names:
-        raise invalid_parameter(
-            "galleryImageVersion.properties.publishingProfile.targetRegions",
-            f"The gallery image version publishing profile must include the location of the gallery image version "
-            f"'{location}' in the list of target regions.",
-        )
-    account_type = given.get("storageAccountType") or old.get("storageAccountType", "Standard_LRS")
-    profile = {
-        **given,
-        "targetRegions": [_target_region(region, replicas, account_type) for region in regions],
-        "replicaCount": replicas,
-        "excludeFromLatest": given.get("excludeFromLatest", old.get("excludeFromLatest", False)),
-        "publishedDate": old.get("publishedDate", datetime.now(UTC).isoformat()),
-        "storageAccountType": account_type,
-    }
-    if "endOfLifeDate" in old:
-        profile.setdefault("endOfLifeDate", old["endOfLifeDate"])
-    return profile
-
-
-def _target_region(region: dict[str, Any], replicas: int, account_type: str) -> dict[str, Any]:
-    return {
-        "regionalReplicaCount": replicas,
-        "storageAccountType": account_type,
-        **region,
-        "name": LOCATIONS[normalize_location(region["name"])],
-    }
-
-
-def _check_source_unchanged(existing: Resource, storage: dict[str, Any]) -> None:
-    given = (storage.get("source") or {}).get("id") or (storage.get("source") or {}).get("virtualMachineId")
-    if given and given.lower() != existing.hidden["source"].lower():
-        raise ArmError(
-            409,
-            "PropertyChangeNotAllowed",
-            "Changing property 'galleryImageVersion.properties.storageProfile.source.id' is not allowed.",
-            target="galleryImageVersion.properties.storageProfile.source.id",
-        )
-
-
-def _check_agreement(source: Resource, definition: Resource, identifier: str) -> None:
-    kind = source.id.types[-1].lower()
-    state = {"virtualmachines": source.hidden.get("os_state"), "images": "Generalized"}.get(kind)
-    wanted_state = definition.properties["osState"]
-    if state and state != wanted_state:
-        raise ArmError(
-            400,
-            "BadRequest",
-            f"The resource with id '{identifier}' has a different OS state ['{state}'] than the parent gallery image "
-            f"OS state ['{wanted_state}'].",
-        )
-    generation = source.hidden.get("generation") or source.properties.get("hyperVGeneration", "V1")
-    wanted = definition.properties["hyperVGeneration"]
-    if generation != wanted:
-        raise ArmError(
-            400,
-            "BadRequest",
-            f"The resource with id '{identifier}' has a different Hypervisor generation ['{generation}'] than the "
-            f"parent gallery image Hypervisor generation ['{wanted}'].",
-        )
-
-
-def _take_image(cloud: Cloud, version: Resource) -> None:
-    """Let a version stand on what its source holds: an image's or version's own file, or its disk, frozen."""
-    source = cloud.store.find(version.hidden["source"])
-    if source is None:
-        raise resource_not_found(ResourceId.parse(version.hidden["source"]))
-    machine = source.id.types[-1].lower() == "virtualmachines"
-    size = take_content(cloud, os_disk_of_machine(cloud, source).id if machine else source.id, version.id)
-    with cloud.store.changing(version.id) as found:
-        if found:
-            found.hidden |= {"ready": True, "size_gb": size}
-            storage = found.properties["storageProfile"]
-            given = storage.get("osDiskImage") or {}
-            storage["osDiskImage"] = {"sizeInGB": size, "hostCaching": "ReadWrite", "source": {}, **given}

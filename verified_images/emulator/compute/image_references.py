@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from verified_images.emulator.arm_errors import ArmError, invalid_parameter
 from verified_images.emulator.compute import galleries, gallery_image_versions, images
 from verified_images.emulator.compute.frozen_files import files_of
+from verified_images.emulator.compute.image_parts import source_data_disks
 from verified_images.emulator.compute.marketplace import find_platform_image
+from verified_images.emulator.compute.publishing_profiles import is_latest_in
 from verified_images.emulator.compute.source_images import SourceImage
 
 if TYPE_CHECKING:
@@ -46,9 +48,7 @@ def latest_version(cloud: Cloud, definition: Resource, location: str) -> Resourc
     candidates = [
         version
         for version in cloud.store.select(gallery_image_versions.TYPE, under=definition.id)
-        if version.state in {"Succeeded", "Updating"}
-        and not version.properties["publishingProfile"]["excludeFromLatest"]
-        and location in version.hidden.get("replicated", [])
+        if version.state in {"Succeeded", "Updating"} and is_latest_in(version, location)
     ]
     if not candidates:
         raise ArmError(
@@ -75,6 +75,10 @@ def _managed_image(image: Resource, location: str) -> SourceImage:
         size_gb=image.hidden["size_gb"],
         os_type=disk["osType"],
         os_state=disk["osState"],
+        data_disks=source_data_disks(
+            image,
+            {disk["lun"]: disk.get("caching", "None") for disk in image.properties["storageProfile"]["dataDisks"]},
+        ),
     )
 
 
@@ -102,11 +106,18 @@ def _version(cloud: Cloud, version: Resource, location: str) -> SourceImage:
         architecture=properties.get("architecture", "x64"),
         exact_version=version.id.name,
         security_type=features.get("SecurityType", ""),
+        data_disks=source_data_disks(
+            version,
+            {
+                disk["lun"]: disk.get("hostCaching", "None")
+                for disk in version.properties["storageProfile"].get("dataDiskImages") or []
+            },
+        ),
     )
 
 
 def _check_succeeded(image: Resource) -> None:
-    if not image.hidden.get("ready") or image.state == "Deleting":
+    if not image.hidden.get("ready") or image.state in {"Deleting", "Failed"}:
         raise ArmError(
             409,
             "OperationNotAllowed",

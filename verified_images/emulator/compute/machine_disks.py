@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.arm_errors import ArmError, resource_not_found
-from verified_images.emulator.compute.disks import GIBIBYTE, TYPE, disk_defaults
+from verified_images.emulator.compute.disk_access import check_usable
+from verified_images.emulator.compute.disk_creation import GIBIBYTE
+from verified_images.emulator.compute.disks import TYPE, disk_defaults
 from verified_images.emulator.compute.frozen_files import grow, new_disk_path, release
 from verified_images.emulator.compute.image_references import resolve_image
 from verified_images.emulator.ids import ResourceId
@@ -156,6 +158,17 @@ def remove_resource(cloud: Cloud, identifier: ResourceId | str) -> None:
         kind.remove(cloud, resource)
 
 
+def check_disks_usable(cloud: Cloud, machine: Resource) -> None:
+    """Refuse to start a machine with a disk to which somebody has access.
+
+    Raises:
+        ArmError: 409: somebody has.
+    """
+    for disk in disks_of(machine):
+        if found := cloud.store.find(disk_id(disk)) if disk_id(disk) else None:
+            check_usable(cloud, found)
+
+
 def check_attachable(cloud: Cloud, disk: dict[str, Any], machine: ResourceId) -> Resource:
     """Give the disk that is to be attached.
 
@@ -165,6 +178,7 @@ def check_attachable(cloud: Cloud, disk: dict[str, Any], machine: ResourceId) ->
     found = cloud.store.find(disk_id(disk))
     if found is None:
         raise resource_not_found(ResourceId.parse(disk_id(disk)))
+    check_usable(cloud, found)
     owner = found.body.get("managedBy")
     if owner and owner.lower() != machine.key:
         raise ArmError(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from verified_images.emulator.arm_errors import ArmError
 from verified_images.emulator.compute.guests import boot_guest, power_of, set_power, wait_for_guest
-from verified_images.emulator.compute.machine_disks import mark_disks
+from verified_images.emulator.compute.machine_disks import check_disks_usable, mark_disks
 from verified_images.emulator.lifecycle import check_wanted, set_state
 from verified_images.emulator.operations import COMPUTE, Work
 from verified_images.emulator.routing import Route
@@ -111,6 +111,7 @@ def start_machine(cloud: Cloud, machine: Resource) -> None:
     with cloud.store.changing(machine.id) as found:
         if found:
             found.hidden.pop("redeployed", None)
+    check_disks_usable(cloud, machine)
     mark_disks(cloud, machine, "Attached")
     boot_guest(cloud, machine, nic=primary_interface(cloud, machine))
 

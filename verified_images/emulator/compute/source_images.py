@@ -13,12 +13,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceDataDisk:
+    """A data disk of an image; ``files`` are the frozen files that it stands on, the nearest first."""
+
+    lun: int
+    size_gb: int
+    files: tuple[str, ...]
+    caching: str = "None"
+
+
+@dataclass(frozen=True, slots=True)
 class SourceImage:
     """An image to boot from. ``open_disk`` gives its disk and may take long: a Marketplace image is built then.
 
     ``files`` are the frozen files that a disk made from it stands on, none for a Marketplace image. ``os_state`` is
     ``Generalized`` or ``Specialized``; ``exact_version`` is set for Marketplace images and gallery versions;
-    ``security_type`` is that of a gallery definition, empty when it has none.
+    ``security_type`` is that of a gallery definition, empty when it has none. ``data_disks`` are those that a machine
+    made from the image has beside its OS disk.
     """
 
     open_disk: Callable[[], Path]
@@ -30,3 +41,4 @@ class SourceImage:
     architecture: str = "x64"
     exact_version: str = ""
     security_type: str = ""
+    data_disks: tuple[SourceDataDisk, ...] = ()

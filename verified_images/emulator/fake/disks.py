@@ -12,6 +12,7 @@ import uuid
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
+from verified_images.emulator.fake.layer_vhds import read_vhd, write_vhd
 from verified_images.emulator.fake.programs import find_program
 from verified_images.emulator.fake.sandbox import RootFileSystem, run_as_tree_owner
 from verified_images.emulator.hypervisor import HypervisorError
@@ -34,10 +35,14 @@ class Disk:
 
 
 class DiskStore:
-    """Keeps layers in ``folder``; the files of the disks lie wherever the caller wants them."""
+    """Keeps layers in ``folder``; the files of the disks lie wherever the caller wants them.
 
-    def __init__(self, folder: Path) -> None:
+    ``bases`` has the folders of the Marketplace images.
+    """
+
+    def __init__(self, folder: Path, bases: Path) -> None:
         self._folder = folder
+        self._bases = bases
         self._claims = folder / "claims"  # LAYER.DISK: why a layer is kept
         self._lock = threading.Lock()
         self._claims.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -75,6 +80,29 @@ class DiskStore:
             write_disk(image, replace(disk, is_image=True))
             self._put_on_top(path, disk.layers, disk.size_bytes)
 
+    def export(self, image: Path, vhd: Path) -> None:
+        """Write what an image holds to a fixed-size VHD.
+
+        Raises:
+            HypervisorError: there is no such image, or a layer of it could not be read.
+        """
+        disk = read_disk(image)
+        write_vhd(self._folder, disk.layers, disk.size_bytes, vhd)
+
+    def bring_in(self, vhd: Path, image: Path) -> None:
+        """Make a read-only image of what a fixed-size VHD holds.
+
+        Raises:
+            HypervisorError: it is no such VHD, or there is such an image already.
+        """
+        with self._lock:
+            if image.exists():
+                raise HypervisorError(f"the image {image.name} exists already")
+            size, layers = read_vhd(self._folder, self._bases, vhd)
+            disk = Disk(uuid.uuid4().hex[:12], size, layers, is_image=True)
+            self._claim(disk)
+            write_disk(image, disk)
+
     def delete(self, path: Path) -> None:
         """Delete a disk or image and what only it needs; one that does not exist is no error."""
         with self._lock:
@@ -108,12 +136,15 @@ class DiskStore:
 
     def _put_on_top(self, path: Path, below: tuple[str, ...], size_bytes: int) -> None:
         disk = Disk(uuid.uuid4().hex[:12], size_bytes, (*below, uuid.uuid4().hex[:12]))
-        for layer in disk.layers:
-            if not layer.startswith("/"):
-                (self._claims / f"{layer}.{disk.id}").touch()
+        self._claim(disk)
         for part in ("files", "work"):
             (self._folder / disk.layers[-1] / part).mkdir(parents=True)
         write_disk(path, disk)
+
+    def _claim(self, disk: Disk) -> None:
+        for layer in disk.layers:
+            if not layer.startswith("/"):
+                (self._claims / f"{layer}.{disk.id}").touch()
 
     def _sweep(self) -> None:
         claimed = {claim.name.partition(".")[0] for claim in self._claims.iterdir()}

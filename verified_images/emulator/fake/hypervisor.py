@@ -14,7 +14,7 @@ from verified_images.emulator.fake.disks import DiskStore, read_disk
 from verified_images.emulator.fake.faults import GuestFault
 from verified_images.emulator.fake.forwards import Forward, connect_to_service, refuse
 from verified_images.emulator.fake.guest import Guest, GuestFiles
-from verified_images.emulator.fake.marketplace import marketplace_disk
+from verified_images.emulator.fake.marketplace import base_images, marketplace_disk
 from verified_images.emulator.hypervisor import HypervisorError
 from verified_images.emulator.qemu.processes import end_recorded_process
 
@@ -62,7 +62,7 @@ class FakeHypervisor:
         self._folder.chmod(0o700)
         self._lock_file = _take(self._folder)
         self._sweep()
-        self._disks = DiskStore(state.absolute() / "layers")
+        self._disks = DiskStore(state.absolute() / "layers", base_images(self._cache))
         self._lock = threading.RLock()
         self._starting: dict[str, GuestSpec] = {}
         self._entries: dict[str, _Entry] = {}
@@ -163,6 +163,14 @@ class FakeHypervisor:
     def disk_size(self, path: Path) -> int:
         """Give the size in bytes that a guest is told."""
         return read_disk(path).size_bytes
+
+    def export_image(self, image: Path, vhd: Path) -> None:
+        """Write what an image holds to a fixed-size VHD that this hypervisor can read again."""
+        self._disks.export(image, vhd)
+
+    def import_image(self, vhd: Path, image: Path) -> None:
+        """Make a read-only image of what a fixed-size VHD holds."""
+        self._disks.bring_in(vhd, image)
 
     def delete_disk(self, path: Path) -> None:
         """Delete a disk or image."""

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from verified_images.emulator.hypervisor import Generation
 
 
+def base_images(cache: Path) -> Path:
+    """Give the folder of the folders of all Marketplace images."""
+    return cache / "base-images"
+
+
 def marketplace_disk(urn: str, generation: Generation, cache: Path, progress: Callable[[str], None]) -> Path:
     """Give the disk of a Marketplace image, built at first use; names are compared as Azure does, in any case.
 
@@ -29,7 +34,7 @@ def marketplace_disk(urn: str, generation: Generation, cache: Path, progress: Ca
         raise HypervisorError(f"the Marketplace image {urn} does not exist here; there are: {', '.join(IMAGES)}")
     if found != generation:
         raise HypervisorError(f"the Marketplace image {urn} is of generation {found}, not {generation}")
-    folder = cache / "base-images" / f"fake-debian-12-{root_fingerprint()}"
+    folder = base_images(cache) / f"fake-debian-12-{root_fingerprint()}"
     if not folder.exists():
         progress("making the file system of Debian 12 for guests of the fake hypervisor")
         _build(folder)

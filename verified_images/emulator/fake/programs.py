@@ -19,6 +19,7 @@ _PACKAGES = {
     "ldd": "libc-bin",
     "cp": "coreutils",
     "rm": "coreutils",
+    "tar": "tar",
 }
 _LIBRARY = re.compile(r"(/\S+) \(0x[0-9a-f]+\)")
 

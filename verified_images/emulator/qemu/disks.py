@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from verified_images.emulator.hypervisor import HypervisorError
+from verified_images.emulator.vhd import VhdError, read_size_of_file
 
 
 def create_disk(path: Path, *, base: Path | None, size_bytes: int | None) -> None:
@@ -42,6 +43,36 @@ def freeze_disk(path: Path, image: Path) -> None:
     path.chmod(0o444)
     path.rename(image)
     unfinished.rename(path)
+
+
+def export_image(image: Path, vhd: Path) -> None:
+    """Write what an image holds to a fixed-size VHD of exactly its size."""
+    unfinished = _unfinished(vhd)
+    # force_size: or the size is rounded to what cylinders, heads and sectors can say, which Azure refuses.
+    options = "subformat=fixed,force_size=on"
+    _qemu_img("convert", "-f", "qcow2", "-O", "vpc", "-o", options, str(image), str(unfinished))
+    unfinished.chmod(0o600)
+    unfinished.replace(vhd)
+
+
+def import_image(vhd: Path, image: Path) -> None:
+    """Make a read-only image of what a fixed-size VHD holds.
+
+    Raises:
+        HypervisorError: it is no such VHD, or could not be read.
+    """
+    try:
+        size = read_size_of_file(vhd)
+    except VhdError as error:
+        raise HypervisorError(str(error)) from error
+    image.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = _unfinished(image)
+    # The bytes before the footer as they are: qemu takes a VHD's size from cylinders, heads and sectors.
+    escaped = str(vhd).replace(",", ",,")
+    source = f"driver=raw,offset=0,size={size},file.driver=file,file.filename={escaped}"
+    _qemu_img("convert", "--image-opts", source, "-O", "qcow2", str(unfinished))
+    unfinished.chmod(0o444)
+    unfinished.replace(image)
 
 
 def disk_size(path: Path) -> int:

@@ -135,6 +135,14 @@ class QemuHypervisor:
         """Give the size in bytes that a guest sees."""
         return disks.disk_size(path)
 
+    def export_image(self, image: Path, vhd: Path) -> None:
+        """Write what an image holds to a fixed-size VHD."""
+        disks.export_image(image, vhd)
+
+    def import_image(self, vhd: Path, image: Path) -> None:
+        """Make a read-only image of what a fixed-size VHD holds."""
+        disks.import_image(vhd, image)
+
     def delete_disk(self, path: Path) -> None:
         """Delete a disk or image."""
         path.unlink(missing_ok=True)
