@@ -16,6 +16,7 @@ from verified_images.emulator.locations import check_location
 from verified_images.emulator.merging import merge
 from verified_images.emulator.operations import Work, preempted
 from verified_images.emulator.paging import page
+from verified_images.emulator.preconditions import check_preconditions
 from verified_images.emulator.request_bodies import read_body
 from verified_images.emulator.routing import GROUP, Route
 from verified_images.emulator.wire import Answer, Request, inner_request
@@ -395,15 +396,3 @@ def check_group(cloud: Cloud, resource: ResourceId) -> None:
     """Refuse a write in a group that does not exist or is being deleted."""
     if check_group_exists(cloud, resource).state == "Deleting":
         raise arm_errors.group_being_deleted(resource.group)
-
-
-def check_preconditions(request: Request, existing: Resource | None) -> None:
-    """Refuse with 412 what If-Match and If-None-Match do not allow. Source: RFC 9110, section 13."""
-    etag = existing.body.get("etag") if existing else None
-    if_match, if_none_match = request.headers.get("if-match"), request.headers.get("if-none-match")
-    if if_none_match == "*" and existing:
-        raise ArmError(412, "PreconditionFailed", f"The resource '{request.id}' already exists.")
-    if if_match is not None and (existing is None or (if_match != "*" and etag is not None and if_match != etag)):
-        raise ArmError(
-            412, "PreconditionFailed", f"The condition '{if_match}' in the If-Match header was not satisfied."
-        )

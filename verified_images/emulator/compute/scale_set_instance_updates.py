@@ -19,8 +19,9 @@ from verified_images.emulator.compute.scale_set_model import is_flexible
 from verified_images.emulator.compute.scale_set_views import scale_set_of
 from verified_images.emulator.compute.sizes import find_size
 from verified_images.emulator.compute.uniform_instances import TYPE
-from verified_images.emulator.lifecycle import check_preconditions, check_wanted
+from verified_images.emulator.lifecycle import check_wanted
 from verified_images.emulator.operations import COMPUTE, Work
+from verified_images.emulator.preconditions import check_preconditions
 from verified_images.emulator.request_bodies import read_body
 from verified_images.emulator.wire import Answer, Request
 

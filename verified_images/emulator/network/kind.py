@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from verified_images.emulator import arm_errors
 from verified_images.emulator.arm_errors import network_error
 from verified_images.emulator.ids import ResourceId
-from verified_images.emulator.lifecycle import Kind, check_group, check_group_exists, check_preconditions
+from verified_images.emulator.lifecycle import Kind, check_group, check_group_exists
 from verified_images.emulator.network import api_versions
 from verified_images.emulator.network.addresses import missing_reference
 from verified_images.emulator.network.expansion import expand, find_shown
@@ -18,6 +18,7 @@ from verified_images.emulator.network.part import check_name, invalid_format, wi
 from verified_images.emulator.network.versions import as_of
 from verified_images.emulator.operations import NETWORK, Work
 from verified_images.emulator.paging import page
+from verified_images.emulator.preconditions import check_preconditions
 from verified_images.emulator.request_bodies import read_body
 from verified_images.emulator.routing import Route
 from verified_images.emulator.store import Resource
