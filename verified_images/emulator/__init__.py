@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from verified_images.emulator.announcement import RunningCloud, find_running
 from verified_images.emulator.fault_rules import FaultRule, FaultRuleError, load_rules
+from verified_images.emulator.identity.applications import FederatedCredential, NewApplication, RoleOnScope
 from verified_images.emulator.local_cloud import (
     LocalCloud,
     Options,
@@ -17,9 +18,12 @@ from verified_images.emulator.timing import Timing
 __all__ = [
     "FaultRule",
     "FaultRuleError",
+    "FederatedCredential",
     "LocalCloud",
+    "NewApplication",
     "Options",
     "RemoteCallError",
+    "RoleOnScope",
     "RunningCloud",
     "StateInUseError",
     "Timing",

@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The one tenant, subscription and application of an installation."""
+    """The tenant, the subscription and the application of an installation, and the key (PEM) that signs its tokens."""
 
     tenant_id: str
     subscription_id: str
     client_id: str
     client_secret: str = field(repr=False)
     object_id: str
+    signing_key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Cloud:
     faults: Faults
     records: Records
     page_size: int = 100
+    token_lifetime: int = 3599
     closing: threading.Event = field(default_factory=threading.Event)
 
     def kind_of(self, type_name: str) -> Kind | None:

@@ -18,6 +18,7 @@ from verified_images.emulator.app import make_app
 from verified_images.emulator.certificates import ensure_certificates
 from verified_images.emulator.cloud import Cloud
 from verified_images.emulator.faults import Faults
+from verified_images.emulator.identity.applications import make_application
 from verified_images.emulator.network.gateway import Gateway
 from verified_images.emulator.operations import Operations
 from verified_images.emulator.records import Records
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from verified_images.emulator.cloud import Account
     from verified_images.emulator.fault_rules import FaultRule
     from verified_images.emulator.hypervisor import Hypervisor
+    from verified_images.emulator.identity.applications import Application, NewApplication
     from verified_images.emulator.lifecycle import Kind
     from verified_images.emulator.routing import Route
 
@@ -63,7 +65,8 @@ class Options:
     """How a local Azure is run. ``cache`` keeps what several installations share: base images.
 
     ``progress`` is told, a line at a time, of work that takes long: a base image that is being built.
-    ``announced`` lets other processes of the user find it. ``faults`` are the rules that hold from the start.
+    ``announced`` lets other processes of the user find it. ``faults`` are the rules that hold from the start,
+    ``token_lifetime`` is the seconds for which an access token is good.
     """
 
     hypervisor: HypervisorName | Hypervisor = "qemu"
@@ -74,6 +77,7 @@ class Options:
     progress: Callable[[str], None] | None = None
     announced: bool = False
     faults: tuple[FaultRule, ...] = ()
+    token_lifetime: int = 3599
 
 
 class LocalCloud:
@@ -124,6 +128,7 @@ class LocalCloud:
             routes=_all_routes(kinds),
             faults=self.faults,
             records=records,
+            token_lifetime=options.token_lifetime,
         )
         for resource in store.select():
             if kind := self.cloud.kind_of(resource.id.type):
@@ -141,6 +146,15 @@ class LocalCloud:
         if options.announced:
             announce(self.state, self.endpoint, self.proxy)
             undo.callback(withdraw, self.state)
+
+    def add_application(self, wanted: NewApplication) -> tuple[Application, str]:
+        """Make an application that can log in, and give it with its secret, which is told only now.
+
+        Raises:
+            ApplicationError: a certificate cannot be read.
+            ArmError: 404: there is no such role.
+        """
+        return make_application(self.cloud, wanted)
 
     def close(self) -> None:
         """Stop serving, stop the machines, release the folder."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.arm_errors import ArmError
 from verified_images.emulator.authorization.built_in_roles import OWNER
-from verified_images.emulator.authorization.role_definitions import find_role
+from verified_images.emulator.authorization.role_definitions import find_role, find_role_by_name
 from verified_images.emulator.paging import page
 from verified_images.emulator.routing import Route
 from verified_images.emulator.scopes import contains, find_scope
@@ -52,6 +52,8 @@ def assign_role(cloud: Cloud, principal: str, role: str, scope: str) -> None:
     Raises:
         ArmError: 404: there is no such role.
     """
+    named = find_role_by_name(cloud, role)
+    role = named["name"] if named else role
     name = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{principal}/{role}/{scope}".lower()))
     identifier = f"{scope.rstrip('/')}/providers/{TYPE}/{name}"
     cloud.records.put(

@@ -41,6 +41,12 @@ def find_role(cloud: Cloud, identifier: str) -> dict[str, Any] | None:
     return BUILT_IN_ROLES.get(name) or cloud.records.find(COLLECTION, name)
 
 
+def find_role_by_name(cloud: Cloud, name: str) -> dict[str, Any] | None:
+    """Give the role definition that is called so."""
+    roles = [*BUILT_IN_ROLES.values(), *cloud.records.select(COLLECTION)]
+    return next((role for role in roles if role["properties"]["roleName"].lower() == name.lower()), None)
+
+
 def _render(cloud: Cloud, role: dict[str, Any]) -> dict[str, Any]:
     return {"id": f"/subscriptions/{cloud.account.subscription_id}/providers/{TYPE}/{role['name']}", **role}
 
