@@ -166,6 +166,7 @@ def _get_version(cloud: Cloud, request: Request) -> Answer:
 
 
 def _facts(offer: Offer) -> dict[str, Any]:
+    features = [{"name": name, "value": value} for name, value in offer.features.items()]
     disk = {"sizeInGb": offer.size_gb} if offer.managed else {"sizeInBytes": offer.size_gb * 1024**3 + 512}
     return {
         "hyperVGeneration": offer.generation,
@@ -175,7 +176,7 @@ def _facts(offer: Offer) -> dict[str, Any]:
         "disallowed": {"vmDiskType": "Unmanaged" if offer.managed else "None"},
         "automaticOSUpgradeProperties": {"automaticOSUpgradeSupported": offer.upgrades},
         "imageDeprecationStatus": {"imageState": "Active"},
-        "features": [{"name": name, "value": value} for name, value in offer.features.items()],
+        **({"features": features} if features else {}),
         "osDiskImage": {"operatingSystem": offer.os_type, **disk},
         "dataDiskImages": [],
     }
