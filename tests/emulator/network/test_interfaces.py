@@ -146,7 +146,10 @@ def test_an_interface_is_tied_to_one_machine_until_it_is_freed(azure: Clients, p
     assert (status, code) == (400, "NicInUse")
     assert f"is used by existing resource {machine}. In order to delete" in message
     detach(place.cloud, place.id("networkInterfaces", "nic"))
-    assert "macAddress" not in azure.network.network_interfaces.get("g", "nic")["properties"]
+    freed = azure.network.network_interfaces.get("g", "nic")["properties"]
+    assert "virtualMachine" not in freed
+    assert freed["macAddress"] == nic["macAddress"]
+    assert "internalDomainNameSuffix" not in freed["dnsSettings"]
     azure.network.network_interfaces.begin_delete("g", "nic").result()
     assert list(azure.network.network_interfaces.list("g")) == []
 

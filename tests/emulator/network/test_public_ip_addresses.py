@@ -124,3 +124,17 @@ def test_a_label_is_free_until_an_address_has_it(place: Place) -> None:
     place.make_address(dnsSettings={"domainNameLabel": "web"})
     assert not is_free("web")
     assert refusal(lambda: is_free("Not A Label"))[:2] == (400, "InvalidDomainNameLabel")
+
+
+def test_an_address_is_in_zones_that_there_are(place: Place) -> None:
+    def make(*zones: str) -> Json:
+        body: Json = {
+            "location": LOCATION,
+            "sku": {"name": "Standard"},
+            "zones": list(zones),
+            "properties": {"publicIPAllocationMethod": "Static"},
+        }
+        return place.azure.network.public_ip_addresses.begin_create_or_update("g", "ip", body).result()
+
+    assert list(make("1", "2", "3")["zones"]) == ["1", "2", "3"]
+    assert refusal(lambda: make("1", "9"))[:2] == (400, "InvalidAvailabilityZone")

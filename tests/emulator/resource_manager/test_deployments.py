@@ -80,3 +80,32 @@ def test_a_deployment_is_accepted_then_carried_out_in_the_order_of_its_dependenc
 def test_deploying_again_changes_what_is_there(deployer: Deployer) -> None:
     deployer.deploy(template([address("ip")]))
     assert deployer.put(template([address("ip", tags={"a": "b"})])).status_code == 200
+
+
+def test_what_is_below_a_network_type_is_deployed_as_a_resource_of_its_own(deployer: Deployer) -> None:
+    group = {
+        "type": "Microsoft.Network/networkSecurityGroups",
+        "apiVersion": NETWORK,
+        "name": "nsg",
+        "location": "westeurope",
+        "properties": {},
+    }
+    rule = {
+        "type": "Microsoft.Network/networkSecurityGroups/securityRules",
+        "apiVersion": NETWORK,
+        "name": "nsg/ssh",
+        "dependsOn": ["nsg"],
+        "properties": {
+            "priority": 100,
+            "direction": "Inbound",
+            "access": "Allow",
+            "protocol": "Tcp",
+            "sourcePortRange": "*",
+            "sourceAddressPrefix": "*",
+            "destinationPortRange": "22",
+            "destinationAddressPrefix": "*",
+        },
+    }
+    assert deployer.deploy(template([rule, group]))["properties"]["provisioningState"] == "Succeeded"
+    shown = deployer.call("GET", "/providers/Microsoft.Network/networkSecurityGroups/nsg", version=NETWORK).json()
+    assert [found["name"] for found in shown["properties"]["securityRules"]] == ["ssh"]

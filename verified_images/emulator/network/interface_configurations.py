@@ -37,6 +37,12 @@ class InterfaceConfigurations(Part):
             )
         made = super().make_all(cloud, parent, given, existing)
         primary = [item for item in made if item["properties"].get("primary")] or made[:1]
+        if len(primary) > 1:
+            raise network_error(
+                400,
+                "NetworkInterfaceMustHaveOnePrimaryIpConfiguration",
+                f"Network interface {parent.id} must have exactly one primary IP configuration.",
+            )
         for item in made:
             item["properties"]["primary"] = item is primary[0]
             self._give_address(cloud, parent, item, made)
@@ -56,7 +62,8 @@ class InterfaceConfigurations(Part):
         properties["subnet"] = {"id": require(cloud, parent, given["subnet"], path=f"{_PATH}.subnet", kind="subnets")}
         method = canonical(given.get("privateIPAllocationMethod", "Dynamic"), ("Static", "Dynamic"))
         properties["privateIPAllocationMethod"] = method
-        properties.setdefault("privateIPAddressVersion", "IPv4")
+        if properties.setdefault("privateIPAddressVersion", "IPv4") != "IPv4":
+            raise network_error(400, "IPv6NotSupported", "IPv6 addresses are not supported by the local Azure.")
         if method == "Dynamic":
             properties.pop("privateIPAddress", None)
             if existing and refers_to(existing["properties"]["subnet"], properties["subnet"]["id"]):

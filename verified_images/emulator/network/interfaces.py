@@ -192,17 +192,22 @@ def attach(cloud: Cloud, nic_id: str, vm_id: str, *, primary: bool = True) -> No
         nic.properties["macAddress"] = nic.properties.get("macAddress") or new_mac()
         nic.properties["primary"] = primary
         nic.properties["virtualMachine"] = {"id": vm_id}
+        nic.properties["dnsSettings"] = _dns(nic, nic.properties["dnsSettings"])
         NetworkInterfaces().stamp(nic)
         cloud.store.put(nic)
 
 
 def detach(cloud: Cloud, nic_id: str) -> None:
-    """Free an interface of its virtual machine; one that is free or does not exist is no error."""
+    """Free an interface of its virtual machine; one that is free or does not exist is no error.
+
+    It keeps its hardware address and has no domain of its own any more. Source: recorded answers.
+    """
     with cloud.store.lock:
         nic = cloud.store.find(nic_id)
         if nic is not None and "virtualMachine" in nic.properties:
-            for name in _MACHINE_OWNED:
+            for name in ("primary", "virtualMachine"):
                 nic.properties.pop(name, None)
+            nic.properties["dnsSettings"].pop("internalDomainNameSuffix", None)
             NetworkInterfaces().stamp(nic)
             cloud.store.put(nic)
 

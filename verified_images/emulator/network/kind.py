@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from verified_images.emulator.operations import Started
 
 _TOP_LEVEL = ("sku", "zones", "extendedLocation", "kind")
+_ZONES = ("1", "2", "3")
 _POLL_SECONDS = 10
 _NOTIFICATION = "azure-asyncnotification"
 _NOTIFIED_SINCE = "2017-09-01"
@@ -68,6 +69,7 @@ class NetworkKind(Kind):
         if body.get("tags") is not None:
             resource.body["tags"] = body["tags"]
         resource.body |= {key: body[key] for key in _TOP_LEVEL if body.get(key) is not None}
+        _check_zones(resource)
         given = without_read_only(body.get("properties"))
         lists = {part.collection: given.pop(part.collection, None) for part in self.parts}
         resource.body["properties"] = {
@@ -224,6 +226,17 @@ class NetworkKind(Kind):
         self.stamp(resource)
         resource.properties["provisioningState"] = state
         cloud.store.put(resource)
+
+
+def _check_zones(resource: Resource) -> None:
+    unknown = [str(zone) for zone in resource.body.get("zones") or () if str(zone) not in _ZONES]
+    if unknown:
+        raise arm_errors.ArmError(
+            400,
+            "InvalidAvailabilityZone",
+            f"The zone(s) '{','.join(unknown)}' for resource '{resource.id.type}/{resource.id.name}' is not supported. "
+            f"The supported zones for location '{resource.location}' are '{','.join(_ZONES)}'",
+        )
 
 
 def _notified(answer: Answer, request: Request, since: str) -> Answer:
