@@ -71,3 +71,19 @@ class TestTemplateFixture:
         result = specs.run("specs", "-s")
         run_id = next(line.rpartition("run ")[2] for line in result.outlines if ", run " in line)
         result.stdout.fnmatch_lines([f"*NAME i-{run_id}*"])
+
+
+class TestMatrix:
+    def test_gives_specs_that_share_the_tests(self, specs: Specs) -> None:
+        template = TEMPLATE.replace("definition: debian", "definition: '{{ var.release }}'")
+        specs.add("debian", template=template + "matrix: {release: [bookworm, trixie]}\n")
+        specs.run("specs").assert_outcomes(passed=18)
+        assert [line for line in specs.cloud.log if "publish" in line] == [
+            "debian-bookworm: publish from ss",
+            "debian-trixie: publish from ss",
+        ]
+
+    def test_rows_are_chosen_by_their_variables(self, specs: Specs) -> None:
+        template = TEMPLATE.replace("definition: debian", "definition: '{{ var.release }}'")
+        specs.add("debian", template=template + "matrix: {release: [bookworm, trixie]}\n")
+        specs.run("specs", "--vi-var", "release=trixie").assert_outcomes(passed=9)

@@ -234,7 +234,7 @@ smoke: {instances: 0, orchestration: unifrom, port: 70000}
              ("two tags have the same name; Azure does not tell upper from lower case in it")),
             ("  tags: {team: '{{ env.TEAM }}'}", "image.tags.team", "the environment variable 'TEAM' is not set"),
             ("  tags: {team: '{{ region }}'}", "image.tags.team",
-             ("'region' is undefined; names begin with var., env. or run.")),
+             ("'region' is undefined; names begin with var., env., run. or data.")),
             ("  tags: {team: '{{ run.creatd }}'}", "image.tags.team",
              ("'run.creatd' is not defined; did you mean 'created'?")),
             ("  tags: {team: '{{.Names}}'}", "image.tags.team",

@@ -42,7 +42,7 @@ def test_good_texts(renderer: Renderer, text: str, rendered: str) -> None:
         ("{{ var.titel }}", "'var.titel' is not defined; did you mean 'title'?"),
         ("{{ var['titel'] }}", "'var.titel' is not defined; did you mean 'title'?"),
         ("{{ env.HOEM }}", "the environment variable 'HOEM' is not set; did you mean 'HOME'?"),
-        ("{{ title }}", "'title' is undefined; names begin with var., env. or run."),
+        ("{{ title }}", "'title' is undefined; names begin with var., env., run. or data."),
         ("{{ var.title.x }}", "'str object' has no attribute 'x'"),
         ("{{ var.title | nofilter }}", "this is not Jinja2: No filter named 'nofilter'."),
         ("{{ 1 / 0 }}", "division by zero"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from verified_images.templates.documents import fail
 from verified_images.templates.finding import HCL_ENDINGS, is_packer_json
-from verified_images.templates.native import load_template, placeholder_run
+from verified_images.templates.native import load_native, placeholder_run
 from verified_images.templates.packer.inputs import Inputs
 from verified_images.templates.packer.variable_files import read_variable_texts
 
@@ -51,8 +51,8 @@ def load_templates(
         given: dict[str, str] = {}
         for file in variable_files:
             given |= read_variable_texts(file)
-        template = load_template(path, variables={**given, **(variables or {})}, environment=environment, run=run)
-        return (Loaded(template, ()),)
+        given |= variables or {}
+        return tuple(Loaded(item, ()) for item in load_native(path, variables=given, environment=environment, run=run))
     name = _name(path)
     inputs = Inputs(variables or {}, tuple(variable_files), environment, Path.cwd(), run or placeholder_run(name))
     if path.is_dir() or path.name.endswith(HCL_ENDINGS):

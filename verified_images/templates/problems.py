@@ -23,11 +23,18 @@ _MOST_SHOWN = 100
 
 
 class Problems:
-    """The mistakes found in ``file``; ``lines`` tells the line (from 1) of every key path, in file order."""
+    """The mistakes found in ``file``; ``lines`` tells the line (from 1) of every key path, in file order.
 
-    def __init__(self, file: Path, lines: Mapping[KeyPath, int] | None = None) -> None:
+    ``files`` names the file of key paths that are from others.
+    """
+
+    def __init__(
+        self, file: Path, lines: Mapping[KeyPath, int] | None = None, files: Mapping[KeyPath, Path] | None = None
+    ) -> None:
         self.file = file
         self._lines = lines or {}
+        self._files = files or {}
+        self._adopted: dict[TemplateProblem, None] = {}
         self._found: dict[tuple[KeyPath, str], int | None] = {}
         self._spoilt: set[KeyPath] = set()
 
@@ -50,13 +57,31 @@ class Problems:
             if not any(key_path[:length] in self._spoilt for length in range(1, len(key_path) + 1)):
                 self._found.setdefault((key_path, message), None)
 
+    @property
+    def lines(self) -> Mapping[KeyPath, int]:
+        """The line of every key path."""
+        return self._lines
+
+    def adopt(self, others: Problems) -> None:
+        """Take over what was found in another file."""
+        for problem in others.sorted():
+            self.adopt_problem(problem)
+
+    def adopt_problem(self, problem: TemplateProblem) -> None:
+        """Take over one problem of another file."""
+        self._adopted.setdefault(problem)
+
+    def file_of(self, key_path: KeyPath) -> Path:
+        """Return the file that ``key_path`` stands in."""
+        return next((self._files[path] for path in _upwards(key_path) if path in self._files), self.file)
+
     def line_of(self, key_path: KeyPath) -> int | None:
         """Return the line of ``key_path``, or of the nearest key around it that has one."""
         return next((self._lines[path] for path in _upwards(key_path) if path in self._lines), None)
 
     def raise_if_any(self) -> None:
         """Raise a TemplateError with all problems, if there are any."""
-        if self._found:
+        if self._found or self._adopted:
             problems = self.sorted()
             more = len(problems) - _MOST_SHOWN
             if more > 0:
@@ -64,17 +89,23 @@ class Problems:
             raise TemplateError(problems)
 
     def sorted(self) -> list[TemplateProblem]:
-        """Return the problems in the order of the file."""
+        """Return the problems in the order of the file, and behind them those of the others."""
         order = {path: place for place, path in enumerate(self._lines)}
 
-        def place(found: tuple[KeyPath, TemplateProblem]) -> tuple[int, int]:
+        def place(found: tuple[KeyPath, TemplateProblem]) -> tuple[bool, str, int, int]:
             nearest = next((order[path] for path in _upwards(found[0]) if path in order), -1)
-            return found[1].line or 0, nearest
+            return found[1].file != self.file, str(found[1].file), found[1].line or 0, nearest
 
-        problems = [
-            (path, TemplateProblem(self.file, line or self.line_of(path), show_path(path), message))
+        problems: list[tuple[KeyPath, TemplateProblem]] = [
+            (
+                path,
+                TemplateProblem(
+                    self.file if line else self.file_of(path), line or self.line_of(path), show_path(path), message
+                ),
+            )
             for (path, message), line in self._found.items()
         ]
+        problems += [((), problem) for problem in self._adopted]
         return [problem for _, problem in sorted(problems, key=place)]
 
 

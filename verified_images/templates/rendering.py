@@ -1,4 +1,4 @@
-"""Jinja2 in the texts of a template: ``{{ var.name }}``, ``{{ env.NAME }}``, ``{{ run.id }}``.
+"""Jinja2 in the texts of a template: ``{{ var.name }}``, ``{{ env.NAME }}``, ``{{ run.id }}``, ``{{ data.name }}``.
 
 Templates come from the user's own repository, so the sandbox is there to keep accidents small (no attributes of
 Python objects, bounded loops and output) rather than to withstand an attacker.
@@ -39,7 +39,7 @@ class UnknownValueError(Exception):
 
 
 class Renderer:
-    """Renders texts with the values of ``var``, ``env`` and ``run``.
+    """Renders texts with the values of ``var``, ``env``, ``run`` and ``data``.
 
     A SecretStr among the variables makes every text that uses it a SecretStr; None stands for a variable whose value
     is unknown because its declaration is wrong.
@@ -50,6 +50,7 @@ class Renderer:
         variables: Mapping[str, SecretStr | str | None],
         environment: Mapping[str, str],
         run: Mapping[str, str],
+        data: Mapping[str, Any] | None = None,
     ) -> None:
         # A comment tag of "{#" would break the shell's ${#name}.
         self._jinja = _Sandbox(
@@ -68,6 +69,7 @@ class Renderer:
             "var": _Names("var", variables, self),
             "env": _Names("env", environment, self),
             "run": _Names("run", run, self),
+            "data": _Names("data", data or {}, self),
         }
         self._public = {value for value in variables.values() if isinstance(value, str)} | set(run.values())
         self._secrets: dict[str, None] = {}
@@ -143,12 +145,12 @@ class _Names:
 
     __slots__ = ("__name", "__renderer", "__values")
 
-    def __init__(self, name: str, values: Mapping[str, SecretStr | str | None], renderer: Renderer) -> None:
+    def __init__(self, name: str, values: Mapping[str, Any], renderer: Renderer) -> None:
         self.__name = name
         self.__values = values
         self.__renderer = renderer
 
-    def __getitem__(self, name: str) -> str:
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - data are what they are
         value = self.__values[name]
         if value is None:
             raise UnknownValueError
@@ -161,7 +163,7 @@ class _Names:
         if self.__name == "env":
             found = nearest(name, self.__values)
             return f"the environment variable '{name}' is not set" + (f"; did you mean '{found}'?" if found else "")
-        advice = "; declare it in 'variables'" if self.__name == "var" else ""
+        advice = {"var": "; declare it in 'variables'", "data": "; name its file in 'data'"}.get(self.__name, "")
         return f"'{self.__name}.{name}' is not defined{did_you_mean(name, self.__values) or advice}"
 
 
@@ -174,7 +176,7 @@ class _Undefined(StrictUndefined):
             return self._undefined_obj._sentence_about(str(self._undefined_name))  # noqa: SLF001 - see _Names
         message = super()._undefined_message
         if message.endswith(" is undefined"):  # a bare name, not an attribute of something
-            return f"{message}; names begin with var., env. or run."
+            return f"{message}; names begin with var., env., run. or data."
         return message
 
 

@@ -10,6 +10,13 @@ from verified_images.templates.native import Document
 from verified_images.templates.provisioners import entry_models
 
 _EXPRESSION = {"type": "string", "pattern": r"\{[{%]"}
+_INCLUDE = {
+    "type": "object",
+    "description": "The provisioners in a file, which holds a list of them.",
+    "properties": {"include": {"type": ["string", "array"], "items": {"type": "string"}}},
+    "required": ["include"],
+    "additionalProperties": False,
+}
 _REFERENCE = "#/$defs/{model}"
 
 
@@ -24,7 +31,9 @@ def json_schema() -> dict[str, Any]:
     definitions = schema["$defs"]
     document = definitions.pop("Document")
     any_provisioner = {"oneOf": [references[entry, "validation"] for entry in entries]}
-    document["properties"]["provisioners"]["items"] = any_provisioner
+    document["properties"]["provisioners"]["items"] = {"oneOf": [*any_provisioner["oneOf"], _INCLUDE]}
+    # What a template lacks may be in the one that it is based on.
+    document["anyOf"] = [{"required": document.pop("required")}, {"required": ["extends"]}]
     document["properties"]["error_cleanup_provisioner"] = any_provisioner | {
         "description": document["properties"]["error_cleanup_provisioner"]["description"],
     }
