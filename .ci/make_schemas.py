@@ -19,6 +19,19 @@ from typing import Any
 
 BODIES = {
     "Microsoft.Compute/virtualMachines": ("VirtualMachine", "VirtualMachineUpdate"),
+    "Microsoft.Compute/virtualMachines/extensions": ("VirtualMachineExtension", "VirtualMachineExtensionUpdate"),
+    "Microsoft.Compute/virtualMachines/runCommands": ("VirtualMachineRunCommand", "VirtualMachineRunCommandUpdate"),
+    "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/extensions": (
+        "VirtualMachineScaleSetVMExtension",
+        "VirtualMachineScaleSetVMExtensionUpdate",
+    ),
+    "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/runCommands": (
+        "VirtualMachineRunCommand",
+        "VirtualMachineRunCommandUpdate",
+    ),
+    "Microsoft.Compute/availabilitySets": ("AvailabilitySet", "AvailabilitySetUpdate"),
+    "Microsoft.Compute/proximityPlacementGroups": ("ProximityPlacementGroup", "ProximityPlacementGroupUpdate"),
+    "Microsoft.Compute/sshPublicKeys": ("SshPublicKeyResource", "SshPublicKeyUpdateResource"),
     "Microsoft.Compute/virtualMachineScaleSets": ("VirtualMachineScaleSet", "VirtualMachineScaleSetUpdate"),
     "Microsoft.Compute/images": ("Image", "ImageUpdate"),
     "Microsoft.Compute/disks": ("Disk", "DiskUpdate"),

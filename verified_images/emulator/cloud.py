@@ -6,6 +6,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from verified_images.emulator.offering import Offering
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -49,6 +51,7 @@ class Cloud:
     page_size: int = 100
     token_lifetime: int = 3599
     closing: threading.Event = field(default_factory=threading.Event)
+    offering: Offering = field(default_factory=Offering)
 
     def kind_of(self, type_name: str) -> Kind | None:
         """Give the resource type's implementation, or None for a type that is not emulated."""

@@ -45,6 +45,7 @@ class Style:
     location_on_put: bool = False
     etag: str = ""
     retry_write: int | None = None
+    retry_update: bool = True
     retry_delete: int | None = None
 
 
@@ -205,7 +206,7 @@ class Kind:
         headers = dict(started.status_header)
         if self.style.location_on_put:
             headers |= started.location_header
-        if self.style.retry_write and not started.at_once:
+        if self.style.retry_write and not started.at_once and (existing is None or self.style.retry_update):
             headers["Retry-After"] = str(self.style.retry_write)
         return Answer(first_answer.status, first_answer.body, headers)
 

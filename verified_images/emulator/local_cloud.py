@@ -20,12 +20,14 @@ from verified_images.emulator.cloud import Cloud
 from verified_images.emulator.faults import Faults
 from verified_images.emulator.identity.applications import make_application
 from verified_images.emulator.network.gateway import Gateway
+from verified_images.emulator.offering import Offering
 from verified_images.emulator.operations import Operations
 from verified_images.emulator.records import Records
 from verified_images.emulator.routing import Routes
 from verified_images.emulator.server import Server
 from verified_images.emulator.store import Store
 from verified_images.emulator.timing import Timing
+from verified_images.emulator.user_assigned_identities import UserAssignedIdentities
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,9 +112,13 @@ class LocalCloud:
         undo.callback(hypervisor.close)
         store = Store(self.state / "arm.sqlite")
         undo.callback(store.close)
-        kinds: dict[str, Kind] = {
-            kind.type.lower(): kind for kind in (*network.kinds(), *compute.kinds(), *resource_manager.kinds())
-        }
+        known: tuple[Kind, ...] = (
+            *network.kinds(),
+            *compute.kinds(),
+            *resource_manager.kinds(),
+            UserAssignedIdentities(),
+        )
+        kinds = {kind.type.lower(): kind for kind in known}
         secret = hashlib.sha256(f"operations {self.account.client_secret}".encode()).digest()
         self.faults = Faults(options.faults)
         operations = Operations(store, options.timing, certificates.server_der(), secret, faults=self.faults)
@@ -129,6 +135,7 @@ class LocalCloud:
             faults=self.faults,
             records=records,
             token_lifetime=options.token_lifetime,
+            offering=Offering.load(self.state / "offering.json"),
         )
         for resource in store.select():
             if kind := self.cloud.kind_of(resource.id.type):

@@ -67,10 +67,66 @@ DISPLAY_NAMES = (
 
 LOCATIONS = {display.replace(" ", "").lower(): display for display in DISPLAY_NAMES}
 
+ZONAL_LOCATIONS = frozenset(
+    {
+        "australiaeast",
+        "austriaeast",
+        "brazilsouth",
+        "canadacentral",
+        "centralindia",
+        "centralus",
+        "eastasia",
+        "eastus",
+        "eastus2",
+        "francecentral",
+        "germanywestcentral",
+        "israelcentral",
+        "italynorth",
+        "japaneast",
+        "japanwest",
+        "koreacentral",
+        "mexicocentral",
+        "newzealandnorth",
+        "northeurope",
+        "norwayeast",
+        "polandcentral",
+        "qatarcentral",
+        "southafricanorth",
+        "southcentralus",
+        "southeastasia",
+        "spaincentral",
+        "swedencentral",
+        "switzerlandnorth",
+        "uaenorth",
+        "uksouth",
+        "westeurope",
+        "westus2",
+        "westus3",
+    }
+)
+"""Those with availability zones. Source: Azure, "Azure regions with availability zone support"."""
+
 
 def normalize_location(text: str) -> str:
     """Give the name of a location that is spelt either way (``East US 2``, ``eastus2``)."""
     return text.replace(" ", "").lower()
+
+
+def check_known_location(text: str) -> str:
+    """Give the name of the location that a call's path names.
+
+    Raises:
+        ArmError: 400 NoRegisteredProviderFound: there is no such location.
+    """
+    name = normalize_location(text)
+    if name not in LOCATIONS:
+        raise ArmError(
+            400,
+            "NoRegisteredProviderFound",
+            f"No registered resource provider found for location '{text}'. The supported locations are "
+            f"'{', '.join(LOCATIONS)}'.",
+        )
+    return name
 
 
 def check_location(type_name: str, body: dict[str, Any], existing: Resource | None) -> None:

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from verified_images.emulator.compute import boot_diagnostics, disk_access, marketplace, skus, usages
+from verified_images.emulator.compute import (
+    boot_diagnostics,
+    disk_access,
+    extension_handlers,
+    marketplace,
+    run_command_documents,
+    skus,
+    usages,
+)
+from verified_images.emulator.compute.availability_sets import AvailabilitySets
 from verified_images.emulator.compute.disks import Disks
+from verified_images.emulator.compute.extensions import Extensions, InstanceExtensions
 from verified_images.emulator.compute.frozen_files import remove_strays
 from verified_images.emulator.compute.galleries import Galleries, GalleryImages
 from verified_images.emulator.compute.gallery_image_versions import GalleryImageVersions
 from verified_images.emulator.compute.images import Images
+from verified_images.emulator.compute.proximity_placement_groups import ProximityPlacementGroups
+from verified_images.emulator.compute.run_commands import InstanceRunCommands, RunCommands
 from verified_images.emulator.compute.scale_sets import ScaleSets
 from verified_images.emulator.compute.snapshots import Snapshots
+from verified_images.emulator.compute.ssh_public_keys import SshPublicKeys
 from verified_images.emulator.compute.virtual_machines import VirtualMachines
 
 if TYPE_CHECKING:
@@ -26,7 +39,14 @@ def kinds() -> Iterator[Kind]:
     """Give the resource types of the namespace."""
     yield from (
         VirtualMachines(),
+        Extensions(),
+        RunCommands(),
+        AvailabilitySets(),
+        ProximityPlacementGroups(),
+        SshPublicKeys(),
         ScaleSets(),
+        InstanceExtensions(),
+        InstanceRunCommands(),
         Disks(),
         Snapshots(),
         Images(),
@@ -38,7 +58,7 @@ def kinds() -> Iterator[Kind]:
 
 def routes() -> Iterator[Route]:
     """Give the URL table beyond that of the resource types."""
-    for module in (marketplace, usages, skus):
+    for module in (marketplace, usages, skus, run_command_documents, extension_handlers):
         yield from module.routes()
     yield from boot_diagnostics.blob_routes()
     yield from disk_access.blob_routes()

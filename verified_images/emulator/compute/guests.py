@@ -15,6 +15,7 @@ from verified_images.emulator.compute.sizes import find_size
 from verified_images.emulator.hypervisor import GuestSpec, HypervisorError, ProvisioningData
 from verified_images.emulator.lifecycle import check_wanted
 from verified_images.emulator.network.addresses import guest_network
+from verified_images.emulator.offering import allocate
 from verified_images.emulator.wire import Request
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 BOOT_SECONDS = 900.0
 _EVICTION_VERSION = "2024-07-01"
 _LOOK_SECONDS = 0.1
+_SECONDS_TO_TELL = 20.0
 _LEAST_MEMORY_MIB = 512
 _MOST_MEMORY_MIB = 2048
 _MOST_CPUS = 2
@@ -38,12 +40,14 @@ def boot_guest(cloud: Cloud, machine: Resource, *, nic: Resource) -> None:
         ArmError: 409 OSProvisioningTimedOut: it did not come up; or the machine is being deleted.
     """
     check_wanted(cloud, machine.id)
+    allocate(cloud, machine, find_size(machine_size(machine)))
     set_power(cloud, machine, "running")
     _hang_if_told(cloud, machine)
     cloud.hypervisor.start(_spec(cloud, machine, nic))
     # A deletion that stopped the guest before this start is noticed here, one after it stops the guest.
     check_wanted(cloud, machine.id)
     wait_for_guest(cloud, machine)
+    note_system(cloud, machine)
     _evict_if_told(cloud, machine)
 
 
@@ -77,6 +81,19 @@ def _hang_if_told(cloud: Cloud, machine: Resource) -> None:
         check_wanted(cloud, machine.id)
         time.sleep(min(left, _LOOK_SECONDS))
     raise _not_provisioned(machine, rule.message)
+
+
+def note_system(cloud: Cloud, machine: Resource) -> None:
+    """Note what system the guest's agent says it runs, which the instance view shows."""
+    try:
+        outcome = cloud.hypervisor.run_command(machine.hidden["guest"], "cat /etc/os-release", _SECONDS_TO_TELL)
+    except HypervisorError:
+        return
+    facts = dict(line.split("=", 1) for line in outcome.stdout.splitlines() if "=" in line)
+    system = {"osName": facts.get("ID", "").strip('"'), "osVersion": facts.get("VERSION_ID", "").strip('"')}
+    with cloud.store.changing(machine.id) as found:
+        if found and all(system.values()):
+            found.hidden["os"] = system
 
 
 def wait_for_guest(cloud: Cloud, machine: Resource) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from verified_images.emulator.compute.extensions import extensions_of, handler_views, instance_view_of
 from verified_images.emulator.compute.guests import power_of
 
 if TYPE_CHECKING:
@@ -25,18 +26,24 @@ def instance_view(cloud: Cloud, machine: Resource) -> dict[str, Any]:
     """Give the instance view of a virtual machine."""
     power = power_of(cloud, machine)
     profile = machine.properties["storageProfile"]
+    extensions = extensions_of(cloud, machine)
     view: dict[str, Any] = {}
     if len(machine.id.types) > 1:
         view |= {"platformUpdateDomain": 0, "platformFaultDomain": 0}
     if power == "running":
-        view["computerName"] = (machine.properties.get("osProfile") or {}).get("computerName", machine.id.name)
-        view["vmAgent"] = _agent(cloud, machine)
+        ready = cloud.hypervisor.is_agent_ready(machine.hidden["guest"])
+        if ready:
+            name = (machine.properties.get("osProfile") or {}).get("computerName", machine.id.name)
+            view |= {"computerName": name, **(machine.hidden.get("os") or {})}
+        view["vmAgent"] = _agent(extensions, ready=ready)
     view["disks"] = [
         {"name": disk["name"], "statuses": [provisioning_status("Succeeded")]}
         for disk in (profile["osDisk"], *(profile.get("dataDisks") or []))
     ]
     if _has_boot_diagnostics(machine):
         view["bootDiagnostics"] = {}
+    if extensions:
+        view["extensions"] = [instance_view_of(extension) for extension in extensions]
     view["hyperVGeneration"] = machine.hidden.get("generation", "V1")
     view["statuses"] = statuses(cloud, machine)
     return view
@@ -64,9 +71,9 @@ def provisioning_status(state: str) -> dict[str, Any]:
     }
 
 
-def _agent(cloud: Cloud, machine: Resource) -> dict[str, Any]:
+def _agent(extensions: list[Resource], *, ready: bool) -> dict[str, Any]:
     now = datetime.now(UTC).isoformat()
-    if cloud.hypervisor.is_agent_ready(machine.hidden["guest"]):
+    if ready:
         status = {
             "code": "ProvisioningState/succeeded",
             "level": "Info",
@@ -74,7 +81,8 @@ def _agent(cloud: Cloud, machine: Resource) -> dict[str, Any]:
             "message": "Guest Agent is running",
             "time": now,
         }
-        return {"vmAgentVersion": "2.9.1.1", "statuses": [status], "extensionHandlers": []}
+        handlers = list(handler_views(extensions))
+        return {"vmAgentVersion": "2.9.1.1", "statuses": [status], "extensionHandlers": handlers}
     status = {
         "code": "ProvisioningState/Unavailable",
         "level": "Warning",

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.arm_errors import ArmError, invalid_parameter, missing_parameter
 from verified_images.emulator.compute import machine_model
+from verified_images.emulator.compute.ephemeral_disks import check_ephemeral
 from verified_images.emulator.compute.image_references import resolve_image
 from verified_images.emulator.compute.machine_disks import check_attachable, disk_id
+from verified_images.emulator.compute.machine_security import check_security
 from verified_images.emulator.compute.sizes import find_size
 
 if TYPE_CHECKING:
     from verified_images.emulator.cloud import Cloud
     from verified_images.emulator.compute.sizes import Size
-    from verified_images.emulator.compute.source_images import SourceImage
     from verified_images.emulator.store import Resource
 
 
@@ -34,12 +36,23 @@ def fill_storage(cloud: Cloud, machine: Resource, secrets: dict[str, str]) -> No
         check_security(properties, reference, source)
         if source.exact_version:
             profile["imageReference"] = {**reference, "exactVersion": source.exact_version}
-        profile["osDisk"] = machine_model.fill_os_disk(disk, name, source, premium=size.premium)
+        ephemeral = bool(disk.get("diffDiskSettings"))
+        named = bool(disk.get("name"))
+        if reference.get("id") and not named:
+            disk["name"] = f"{name}_OsDisk_1_{uuid.uuid4().hex}"
+        profile["osDisk"] = machine_model.fill_os_disk(disk, name, source, premium=size.premium and not ephemeral)
+        if ephemeral:
+            check_ephemeral(profile["osDisk"], size)
+        if not named:
+            machine.hidden["unnamed"] = [profile["osDisk"]["name"]]
         machine.hidden |= {"generation": source.generation, "os_state": "Specialized"}
     if given := properties.get("osProfile"):
         properties["osProfile"] = machine_model.fill_os_profile(given, name)
         machine_model.check_computer_name(properties["osProfile"]["computerName"])
+    given_names = {disk.get("name") for disk in profile.get("dataDisks") or []}
     profile["dataDisks"] = fill_data_disks(cloud, machine, profile.get("dataDisks"), size)
+    made_up = [disk["name"] for disk in profile["dataDisks"] if disk["name"] not in given_names]
+    machine.hidden["unnamed"] = [*machine.hidden.get("unnamed", []), *made_up]
     properties["storageProfile"] = profile
     _check_generation(size, machine.hidden["generation"])
 
@@ -86,20 +99,6 @@ def _use_attached_disk(cloud: Cloud, machine: Resource, disk: dict[str, Any]) ->
         "managedDisk": {"storageAccountType": found.body["sku"]["name"], "id": str(found.id)},
         "diskSizeGB": found.properties["diskSizeGB"],
     }
-
-
-def check_security(properties: dict[str, Any], reference: dict[str, Any], source: SourceImage) -> None:
-    """Refuse a security type that the image cannot have."""
-    wanted = (properties.get("securityProfile") or {}).get("securityType")
-    identifier = str(reference.get("id", "")).lower()
-    if wanted == "TrustedLaunch" and "/images/" in identifier and "/galleries/" not in identifier:
-        raise ArmError(
-            400,
-            "BadRequest",
-            "Managed Images are not supported for virtual machines with security type TrustedLaunch.",
-        )
-    if wanted == "TrustedLaunch" and source.generation != "V2":
-        raise ArmError(400, "BadRequest", "Use of TrustedLaunch setting is not supported for the provided image.")
 
 
 def _check_generation(size: Size, generation: str) -> None:

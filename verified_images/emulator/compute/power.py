@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from verified_images.emulator.arm_errors import ArmError
+from verified_images.emulator.compute.ephemeral_disks import is_ephemeral
 from verified_images.emulator.compute.guests import boot_guest, power_of, set_power, wait_for_guest
 from verified_images.emulator.compute.machine_disks import check_disks_usable, mark_disks
 from verified_images.emulator.lifecycle import check_wanted, set_state
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     Finder = Callable[[Cloud, ResourceId], Resource]
     Change = Callable[[Cloud, Resource, Request], None]
 
+_WITH_RETRY_AFTER = {"start", "deallocate"}
 _ALLOWED_WHEN_GENERALIZED = {"deallocate", "powerOff"}
 
 
@@ -51,7 +53,7 @@ def _acting(action: str, change: Change, find: Finder) -> Handler:
             slow=True,
         )
         headers = started.status_header | started.location_header
-        if not started.at_once:
+        if action in _WITH_RETRY_AFTER and not started.at_once:
             headers["Retry-After"] = "10"
         return Answer(202, None, headers)
 
@@ -64,6 +66,12 @@ def check_allowed(action: str, machine: Resource) -> None:
     Raises:
         ArmError: 409 OperationNotAllowed.
     """
+    if action == "deallocate" and is_ephemeral(machine):
+        raise ArmError(
+            409,
+            "OperationNotAllowed",
+            "Operation 'deallocate' is not supported for VMs or VM Scale Set instances using an ephemeral OS disk.",
+        )
     why = ""
     if machine.state == "Deleting":
         why = "VM is marked for deletion. You can only retry the Delete operation (or wait for an ongoing one to "

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Any
 
-from verified_images.emulator.arm_errors import ArmError, invalid_parameter, missing_parameter
+from verified_images.emulator.arm_errors import ArmError, missing_parameter
+from verified_images.emulator.compute.guest_scripts import GuestScript, end_of
 from verified_images.emulator.compute.guests import power_of
+from verified_images.emulator.compute.run_command_documents import find_document
 from verified_images.emulator.operations import COMPUTE, Work
 from verified_images.emulator.routing import Route
 from verified_images.emulator.wire import Answer, Request
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from verified_images.emulator.routing import Handler
     from verified_images.emulator.store import Resource
 
-_MOST_OUTPUT = 4096
 _SECONDS = 90 * 60
 
 
@@ -31,7 +31,7 @@ def routes(item: str, find: Callable[[Cloud, ResourceId], Resource]) -> Iterator
 def _running(find: Callable[[Cloud, ResourceId], Resource]) -> Handler:
     def run(cloud: Cloud, request: Request) -> Answer:
         machine = find(cloud, request.id)
-        script = _script(request.json())
+        script = _script(request.json(), int(machine.hidden.get("run_commands", 0)))
         # A script may run for long and must not hold up what is done on its machine, so its turns are its own.
         slot = machine.id.child("runCommand", "script")
         with cloud.store.lock:
@@ -46,6 +46,9 @@ def _running(find: Callable[[Cloud, ResourceId], Resource]) -> Handler:
                     "Run command extension execution is in progress. Please wait for completion before invoking a run "
                     "command.",
                 )
+            with cloud.store.changing(machine.id) as found:
+                if found:
+                    found.hidden["run_commands"] = int(found.hidden.get("run_commands", 0)) + 1
             started = cloud.operations.start(
                 request,
                 f"{machine.id.type}/runCommand/action",
@@ -59,24 +62,31 @@ def _running(find: Callable[[Cloud, ResourceId], Resource]) -> Handler:
     return run
 
 
-def _script(body: dict[str, Any]) -> str:
+def _script(body: dict[str, Any], number: int) -> GuestScript:
     command = body.get("commandId")
     if not command:
         raise missing_parameter("commandId")
-    if command != "RunShellScript":
-        raise invalid_parameter("commandId", f"The entity was not found in this Azure location: command '{command}'.")
-    lines = body.get("script") or []
-    assignments = [
-        f"{parameter['name']}={shlex.quote(str(parameter.get('value', '')))}"
-        for parameter in body.get("parameters") or []
-        if parameter.get("name", "").isidentifier()
+    document = find_document(str(command))
+    if document.os_type != "Linux":
+        raise ArmError(
+            409,
+            "OperationNotAllowed",
+            f"The run command '{document.name}' is not supported on OS type Linux.",
+        )
+    given = [
+        (str(parameter.get("name", "")), str(parameter.get("value", ""))) for parameter in body.get("parameters") or []
     ]
-    values = [shlex.quote(str(parameter.get("value", ""))) for parameter in body.get("parameters") or []]
-    return "\n".join([*(f"export {text}" for text in assignments), f"set -- {' '.join(values)}", *lines])
+    lines = (body.get("script") or document.script) if document.takes_script else document.script
+    return GuestScript(
+        f"run-command/download/{number}",
+        "\n".join(lines),
+        arguments=tuple(value for _, value in given),
+        variables=tuple((name, value) for name, value in given if name.isidentifier()),
+    )
 
 
-def _run(cloud: Cloud, machine: Resource, script: str) -> dict[str, Any]:
-    outcome = cloud.hypervisor.run_command(machine.hidden["guest"], script, _SECONDS)
+def _run(cloud: Cloud, machine: Resource, script: GuestScript) -> dict[str, Any]:
+    outcome = cloud.hypervisor.run_command(machine.hidden["guest"], script.wrapped(), _SECONDS)
     now = cloud.store.find(machine.id)
     if now is None or now.state == "Deleting" or power_of(cloud, now) != "running":
         raise ArmError(
@@ -84,11 +94,10 @@ def _run(cloud: Cloud, machine: Resource, script: str) -> dict[str, Any]:
             "OperationNotAllowed",
             f"The script was ended: VM '{machine.id.name}' does not run any more.",
         )
-    succeeded = outcome.exit_code == 0
-    message = (
-        f"Enable {'succeeded' if succeeded else 'failed'}: \n[stdout]\n{outcome.stdout[-_MOST_OUTPUT:]}\n"
-        f"[stderr]\n{outcome.stderr[-_MOST_OUTPUT:]}"
-    )
+    ended = "succeeded: "
+    if outcome.exit_code:
+        ended = f"failed: failed to execute command: command terminated with exit status={outcome.exit_code}"
+    message = f"Enable {ended}\n[stdout]\n{end_of(outcome.stdout)}\n[stderr]\n{end_of(outcome.stderr)}"
     return {
         "value": [
             {

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from verified_images.emulator.arm_errors import ArmError, invalid_parameter, missing_parameter
 from verified_images.emulator.compute import machine_model
 from verified_images.emulator.compute.image_references import resolve_image
-from verified_images.emulator.compute.machine_storage import check_security, wrong_generation
+from verified_images.emulator.compute.machine_security import check_security
+from verified_images.emulator.compute.machine_storage import wrong_generation
 from verified_images.emulator.compute.scale_set_network import fill_network
 from verified_images.emulator.compute.scale_set_policies import extensions_of, fill_policies, orchestration_mode
 from verified_images.emulator.compute.sizes import find_size

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.compute.sizes import SIZES, Size
-from verified_images.emulator.locations import LOCATIONS, normalize_location
+from verified_images.emulator.locations import LOCATIONS, check_known_location, normalize_location
 from verified_images.emulator.resource_manager.filters import wanted_value
 from verified_images.emulator.routing import Route
 from verified_images.emulator.wire import Answer, Request
@@ -67,20 +67,23 @@ def _sku(size: Size, location: str) -> dict[str, Any]:
 
 
 def _list_sizes(cloud: Cloud, request: Request) -> Answer:
-    del cloud, request
-    return Answer(
-        200,
-        {
-            "value": [
-                {
-                    "name": size.name,
-                    "numberOfCores": size.cpus,
-                    "osDiskSizeInMB": 1047552,
-                    "resourceDiskSizeInMB": size.resource_disk_gb * 1024,
-                    "memoryInMB": int(size.memory_gb * 1024),
-                    "maxDataDiskCount": size.max_data_disks,
-                }
-                for size in SIZES.values()
-            ]
-        },
-    )
+    del cloud
+    return sizes_answer(request.parameters["location"])
+
+
+def sizes_answer(location: str, *, generation: str = "") -> Answer:
+    """Give the answer of the calls that list the sizes of a location, or those that boot a generation."""
+    check_known_location(location)
+    fitting = [size for size in SIZES.values() if not generation or generation in size.generations]
+    return Answer(200, {"value": [_size(size) for size in fitting]})
+
+
+def _size(size: Size) -> dict[str, Any]:
+    return {
+        "name": size.name,
+        "numberOfCores": size.cpus,
+        "osDiskSizeInMB": 1047552,
+        "resourceDiskSizeInMB": size.resource_disk_gb * 1024,
+        "memoryInMB": int(size.memory_gb * 1024),
+        "maxDataDiskCount": size.max_data_disks,
+    }

@@ -6,10 +6,12 @@ import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from verified_images.emulator.arm_errors import ArmError, missing_parameter
+from verified_images.emulator.arm_errors import missing_parameter
 from verified_images.emulator.compute import (
     api_versions,
     boot_diagnostics,
+    machine_actions,
+    machine_lists,
     machine_model,
     power,
     run_command,
@@ -17,14 +19,19 @@ from verified_images.emulator.compute import (
 )
 from verified_images.emulator.compute.guests import boot_guest, machine_size, set_power, wait_for_guest
 from verified_images.emulator.compute.instance_view import instance_view
-from verified_images.emulator.compute.machine_disks import let_go_of_disks, provide_disks, remove_resource
+from verified_images.emulator.compute.machine_cards import attach_cards, check_cards, let_go_of_cards
+from verified_images.emulator.compute.machine_disks import let_go_of_disks, provide_disks
+from verified_images.emulator.compute.machine_identity import fill_identity
+from verified_images.emulator.compute.machine_placement import check_placement, fill_priority, is_spot
+from verified_images.emulator.compute.machine_rendering import rendered, without_unmade
+from verified_images.emulator.compute.machine_security import fill_security
 from verified_images.emulator.compute.machine_storage import fill_storage
 from verified_images.emulator.compute.machine_updates import apply_update, updated_machine
 from verified_images.emulator.compute.power import primary_interface
 from verified_images.emulator.compute.sizes import find_size
 from verified_images.emulator.compute.usages import check_quota
-from verified_images.emulator.lifecycle import Kind, Style
-from verified_images.emulator.network import interfaces
+from verified_images.emulator.lifecycle import Kind, Style, check_wanted
+from verified_images.emulator.offering import check_restrictions
 from verified_images.emulator.operations import COMPUTE
 from verified_images.emulator.routing import Route
 from verified_images.emulator.store import Resource
@@ -42,7 +49,7 @@ class VirtualMachines(Kind):
     """Microsoft.Compute/virtualMachines."""
 
     type: ClassVar[str] = TYPE
-    style: ClassVar[Style] = Style(COMPUTE, etag="counter", retry_write=10, retry_delete=10)
+    style: ClassVar[Style] = Style(COMPUTE, etag="counter", retry_write=10, retry_update=False, retry_delete=10)
     slow_write: ClassVar[bool] = True
     slow_delete: ClassVar[bool] = True
     noun: ClassVar[str] = "VM"
@@ -53,7 +60,8 @@ class VirtualMachines(Kind):
         item = self.collection_pattern() + "/{name}"
         yield Route("GET", item + "/instanceView", self._get_instance_view)
         yield from power.routes(item, self.find)
-        yield Route("POST", item + "/reimage", self._refuse_reimage)
+        yield from machine_actions.routes(item, self.find)
+        yield from machine_lists.routes(self.render)
         yield Route("POST", item + "/generalize", power.generalize(self.find))
         yield from run_command.routes(item, self.find)
         yield from boot_diagnostics.routes(item, self.find)
@@ -68,11 +76,17 @@ class VirtualMachines(Kind):
             raise missing_parameter("hardwareProfile.vmSize")
         size = find_size(size_name)
         secrets = machine_model.split_secrets(properties)
-        check_quota(cloud, body["location"], size.name, 1)
-        _check_interfaces(cloud, request, properties)
+        properties.pop("instanceView", None)
+        check_placement(cloud, request.id, body)
+        fill_priority(properties, size)
+        check_restrictions(cloud, body["location"], size, body.get("zones") or [])
+        check_quota(cloud, body["location"], size.name, 1, spot=is_spot(properties))
+        check_cards(cloud, request, properties)
+        fill_identity(cloud, request.id, body, None)
         machine = Resource(request.id, {**body, "properties": {"vmId": str(uuid.uuid4()), **properties}})
         machine.hidden = {"guest": machine.properties["vmId"], "secrets": secrets, "power": "starting"}
         fill_storage(cloud, machine, secrets)
+        fill_security(machine, size)
         machine.properties["timeCreated"] = datetime.now(UTC).isoformat()
         scale_set_membership.check_membership(cloud, machine)
         return machine
@@ -83,8 +97,7 @@ class VirtualMachines(Kind):
             apply_update(cloud, resource)
             return
         scale_set_membership.join(cloud, resource)
-        for nic in _interface_ids(resource):
-            interfaces.attach(cloud, nic, str(resource.id))
+        attach_cards(cloud, resource)
         provide_disks(cloud, resource)
         if cloud.hypervisor.is_running(resource.hidden["guest"]):
             wait_for_guest(cloud, resource)
@@ -103,68 +116,46 @@ class VirtualMachines(Kind):
         cloud.hypervisor.forget(resource.hidden["guest"])
         scale_set_membership.leave(cloud, resource)
         let_go_of_disks(cloud, resource)
-        for nic in (resource.properties.get("networkProfile") or {}).get("networkInterfaces") or []:
-            interfaces.detach(cloud, nic["id"])
-            if (nic.get("properties") or {}).get("deleteOption") == "Delete":
-                remove_resource(cloud, nic["id"])
+        let_go_of_cards(cloud, resource)
 
     def recover(self, cloud: Cloud, resource: Resource) -> None:
         """Note that the guest is gone: a restart of the local Azure is a power failure to its machines."""
         if resource.hidden.get("power") not in {"stopped", "deallocated"}:
             set_power(cloud, resource, "stopped")
 
-    def render(self, cloud: Cloud, resource: Resource, request: Request) -> dict[str, Any]:
-        """Give the machine; with ``$expand=instanceView`` its state too."""
-        body = resource.body
-        if resource.hidden.get("power") == "deallocated":
-            profile = body["properties"]["storageProfile"]
-            disk = {key: value for key, value in profile["osDisk"].items() if key != "diskSizeGB"}
-            managed = {key: value for key, value in disk["managedDisk"].items() if key != "storageAccountType"}
-            profile = {**profile, "osDisk": {**disk, "managedDisk": managed}}
-            body = {**body, "properties": {**body["properties"], "storageProfile": profile}}
-        if request.query.get("$expand", "").lower() == "instanceview":
-            view = instance_view(cloud, resource)
-            body = {**body, "properties": {**body["properties"], "instanceView": view}}
-        return body
+    def patch(self, cloud: Cloud, request: Request) -> Answer:
+        """Merge into what is there; the answer to a change of tags still says Updating."""
+        answer = super().patch(cloud, request)
+        return Answer(answer.status, _with_state(answer.body, "Updating"), answer.headers)
 
-    def _refuse_reimage(self, cloud: Cloud, request: Request) -> Answer:
-        self.find(cloud, request.id)
-        raise ArmError(
-            409,
-            "OperationNotAllowed",
-            "The Reimage and OSUpgrade Virtual Machine actions require that the virtual machine has Automatic OS "
-            "Upgrades enabled.",
-        )
+    def _start_write(self, cloud: Cloud, request: Request, first_answer: Answer, existing: Resource | None) -> Answer:
+        unchanged = existing and not check_wanted(cloud, request.id).hidden.get("changes", True)
+        if unchanged and not cloud.operations.turns.is_busy(request.id.key):
+            with cloud.operations.turns.ask(request.id.key):
+                self._finish_write(cloud, request.id)
+            return first_answer
+        return super()._start_write(cloud, request, first_answer, existing)
+
+    def render(self, cloud: Cloud, resource: Resource, request: Request) -> dict[str, Any]:
+        """Give the machine; with ``$expand`` its state or its user data too."""
+        return rendered(cloud, resource, request)
+
+    def render_first(self, cloud: Cloud, resource: Resource, request: Request) -> dict[str, Any]:
+        """Give the machine without what is not made yet: names that nobody chose, and ids of disks."""
+        body = rendered(cloud, resource, request)
+        return without_unmade(body, resource)
 
     def _get_instance_view(self, cloud: Cloud, request: Request) -> Answer:
         return Answer(200, instance_view(cloud, self.find(cloud, request.id)))
 
+    def list_in_group(self, cloud: Cloud, request: Request) -> Answer:
+        """Give those of a group; a ``$filter`` leaves those of one scale set."""
+        return machine_lists.filtered(request, super().list_in_group(cloud, request))
 
-def _interface_ids(machine: Resource) -> list[str]:
-    cards = (machine.properties.get("networkProfile") or {}).get("networkInterfaces") or []
-    return [card["id"] for card in cards]
+    def list_in_subscription(self, cloud: Cloud, request: Request) -> Answer:
+        """Give those of the subscription; ``statusOnly`` adds their states."""
+        return machine_lists.filtered(request, super().list_in_subscription(cloud, request))
 
 
-def _check_interfaces(cloud: Cloud, request: Request, properties: dict[str, Any]) -> None:
-    cards = (properties.get("networkProfile") or {}).get("networkInterfaces") or []
-    if not cards:
-        raise missing_parameter("networkProfile")
-    for card in cards:
-        nic = cloud.store.find(card.get("id") or "")
-        if nic is None:
-            raise ArmError(
-                400,
-                "InvalidResourceReference",
-                f"Resource {card.get('id')} referenced by resource {request.id} was not found. Please make sure that "
-                "the referenced resource exists, and that both resources are in the same region.",
-                details=[],
-            )
-        owner = nic.properties.get("virtualMachine")
-        if owner and owner["id"].lower() != request.id.key:
-            raise ArmError(
-                400,
-                "NicInUse",
-                f"Network Interface {nic.id} is used by existing resource {owner['id']}. In order to delete the "
-                "network interface, it must be dissociated from the resource. To learn more, see aka.ms/deletenic.",
-                details=[],
-            )
+def _with_state(body: dict[str, Any], state: str) -> dict[str, Any]:
+    return {**body, "properties": {**body["properties"], "provisioningState": state}}
