@@ -152,3 +152,28 @@ def test_no_other_service_leaves_links_in_a_subnet(place: Place) -> None:
     assert place.azure.network.resource_navigation_links.list("g", "vnet", "default")["value"] == []
     assert place.azure.network.service_association_links.list("g", "vnet", "default")["value"] == []
     assert refusal(lambda: place.azure.network.service_association_links.list("g", "vnet", "none"))[0] == 404
+
+
+def test_a_subnet_shows_its_service_endpoints_and_delegations_in_full(place: Place) -> None:
+    place.make_network(
+        serviceEndpoints=[{"service": "Microsoft.Storage"}],
+        delegations=[{"name": "d", "properties": {"serviceName": "Microsoft.Web/serverFarms"}}],
+    )
+    subnet = place.azure.network.subnets.get("g", "vnet", "default")
+    assert dict(subnet["properties"]["serviceEndpoints"][0]) == {
+        "provisioningState": "Succeeded",
+        "locations": ["*"],
+        "service": "Microsoft.Storage",
+    }
+    delegation = subnet["properties"]["delegations"][0]
+    assert delegation["etag"] == subnet["etag"]
+    assert delegation["id"] == f"{place.subnet}/delegations/d"
+    assert delegation["type"] == "Microsoft.Network/virtualNetworks/subnets/delegations"
+    assert delegation["properties"]["serviceName"] == "Microsoft.Web/serverFarms"
+    assert delegation["properties"]["provisioningState"] == "Succeeded"
+
+
+def test_an_endpoint_or_a_delegation_names_a_service(place: Place) -> None:
+    wrong: dict[str, list[Json]]
+    for wrong in ({"serviceEndpoints": [{}]}, {"delegations": [{"name": "d"}]}):
+        assert refusal(partial(place.make_network, **wrong))[0] == 400

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from verified_images.emulator.arm_errors import network_error
 from verified_images.emulator.network.kind import require
 from verified_images.emulator.network.lookup import id_of
-from verified_images.emulator.network.part import Part
+from verified_images.emulator.network.part import Part, as_object, check_name
 from verified_images.emulator.network.references import (
     LOAD_BALANCER,
     SCALE_SET,
@@ -66,7 +66,25 @@ class Subnets(Part):
             "privateEndpointNetworkPolicies": "Disabled",
             "privateLinkServiceNetworkPolicies": "Enabled",
         }
+        for key, fill_in in (("serviceEndpoints", _endpoint), ("delegations", _delegation)):
+            if key in given:
+                given[key] = [fill_in(f"{parent.id}/subnets/{name}", item) for item in given[key]]
         return defaults | given
+
+    def render(self, cloud: Cloud, parent: Resource, item: dict[str, Any]) -> dict[str, Any]:
+        """Give a subnet; its delegations have its etag and state."""
+        shown = super().render(cloud, parent, item)
+        shown["properties"]["delegations"] = [
+            {
+                "name": found["name"],
+                "id": found["id"],
+                "etag": shown["etag"],
+                "properties": {"provisioningState": shown["properties"]["provisioningState"], **found["properties"]},
+                "type": f"{item['type']}/delegations",
+            }
+            for found in item["properties"]["delegations"]
+        ]
+        return shown
 
     def _check_standard(self, cloud: Cloud, existing: dict[str, Any]) -> None:
         for configuration in configurations_naming(cloud, existing["id"], "subnet"):
@@ -110,6 +128,28 @@ class Subnets(Part):
             for frontend in balancer.properties["frontendIPConfigurations"]:
                 if refers_to(frontend["properties"].get("subnet"), item["id"]):
                     yield frontend["id"]
+
+
+def _endpoint(subnet: str, given: dict[str, Any]) -> dict[str, Any]:
+    if not given.get("service"):
+        raise network_error(
+            400, "ServiceEndpointServiceNotSpecified", f"A service endpoint of subnet {subnet} must name a service."
+        )
+    return {"provisioningState": "Succeeded", "locations": ["*"], **given}
+
+
+def _delegation(subnet: str, given: dict[str, Any]) -> dict[str, Any]:
+    service = as_object(given.get("properties"), "properties.delegations[].properties").get("serviceName")
+    if not service:
+        raise network_error(
+            400, "DelegationServiceNameNotSpecified", f"A delegation of subnet {subnet} must name a service."
+        )
+    name = check_name(given.get("name"))
+    return {
+        "name": name,
+        "id": f"{subnet}/delegations/{name}",
+        "properties": {"serviceName": service, "actions": ["Microsoft.Network/virtualNetworks/subnets/join/action"]},
+    }
 
 
 def balanced_by(cloud: Cloud, configuration: IpConfiguration) -> Iterator[Resource]:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.locations import normalize_location
-from verified_images.emulator.network.references import INTERFACE, LOAD_BALANCER, PUBLIC_ADDRESS
+from verified_images.emulator.network.references import (
+    APPLICATION_GROUP,
+    INTERFACE,
+    LOAD_BALANCER,
+    NAT_GATEWAY,
+    PUBLIC_ADDRESS,
+    PUBLIC_PREFIX,
+    ROUTE_TABLE,
+)
 from verified_images.emulator.wire import Answer
 
 if TYPE_CHECKING:
@@ -40,6 +48,10 @@ _COUNTED = {
     "PublicIPAddresses": PUBLIC_ADDRESS,
     "StaticPublicIPAddresses": PUBLIC_ADDRESS,
     "StandardSkuPublicIpAddresses": PUBLIC_ADDRESS,
+    "PublicIpPrefixes": PUBLIC_PREFIX,
+    "NatGateways": NAT_GATEWAY,
+    "RouteTables": ROUTE_TABLE,
+    "ApplicationSecurityGroups": APPLICATION_GROUP,
     "NetworkInterfaces": INTERFACE,
     "LoadBalancers": LOAD_BALANCER,
     "StandardSkuLoadBalancers": LOAD_BALANCER,
