@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import signal
 import sys
@@ -9,7 +10,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verified_images.commands import local_faults
+from verified_images.commands import local_applications, local_faults
 from verified_images.commands.terminal import add_state, state_folder, tell
 
 if TYPE_CHECKING:
@@ -31,10 +32,23 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     serve.add_argument(
         "--faults", type=Path, metavar="FILE", help="fault rules that hold from the start (YAML or JSON)"
     )
+    serve.add_argument("--timing", choices=("instant", "typical"), default="instant", help="how long operations take")
+    serve.add_argument("--scale", type=float, default=1.0, help="factor of all durations of the timing (default: 1)")
+    serve.add_argument(
+        "--token-lifetime", type=int, default=3599, metavar="SECONDS", help="how long an access token is good"
+    )
     serve.set_defaults(run=_serve)
     faults = local.add_parser("faults", help="list, set or clear what the running local Azure does wrong on purpose")
     add_state(faults)
     local_faults.add_command(faults, _find_running)
+    applications = local.add_parser("applications", help="list, make or remove who may log in to the local Azure")
+    add_state(applications)
+    local_applications.add_command(applications, _find_running)
+    statistics = local.add_parser(
+        "statistics", help="count the calls to the local Azure, and polls that came too early"
+    )
+    add_state(statistics)
+    statistics.set_defaults(run=_print_statistics)
     environment = local.add_parser("env", help="print the environment that leads Azure clients to the local Azure")
     add_state(environment)
     environment.set_defaults(run=_print_environment)
@@ -47,15 +61,19 @@ def _serve(options: argparse.Namespace) -> int:
         Options,
         StateInUseError,
         load_rules,
+        load_timing,
     )
 
     try:
         faults = tuple(load_rules(options.faults)) if options.faults else ()
-    except FaultRuleError as error:
+        timing = load_timing(options.timing, options.scale)
+    except (FaultRuleError, ValueError) as error:
         tell(str(error))
         return 2
     chosen = Options(
         faults=faults,
+        timing=timing,
+        token_lifetime=options.token_lifetime,
         hypervisor=options.hypervisor,
         port=options.port,
         proxy_port=options.proxy_port,
@@ -92,6 +110,21 @@ def _find_running(options: argparse.Namespace) -> RunningCloud | None:
     if cloud is None:
         tell(f"no local Azure is served on {state}; start one with `verified-images local serve`")
     return cloud
+
+
+def _print_statistics(options: argparse.Namespace) -> int:
+    from verified_images.emulator import RemoteCallError, call_running  # noqa: PLC0415 - only the command needs it
+
+    cloud = _find_running(options)
+    if cloud is None:
+        return 1
+    try:
+        counted = call_running(cloud, "GET", "/local/statistics")
+    except RemoteCallError as error:
+        tell(str(error))
+        return 1
+    sys.stdout.write(json.dumps(counted, indent=2) + "\n")
+    return 0
 
 
 def _print_environment(options: argparse.Namespace) -> int:

@@ -13,9 +13,10 @@ from verified_images.emulator.local_cloud import (
     default_state,
 )
 from verified_images.emulator.remote import RemoteCallError, call_running
-from verified_images.emulator.timing import Timing
+from verified_images.emulator.timing import PROFILES, Timing, load_timing
 
 __all__ = [
+    "PROFILES",
     "FaultRule",
     "FaultRuleError",
     "FederatedCredential",
@@ -32,4 +33,5 @@ __all__ = [
     "default_state",
     "find_running",
     "load_rules",
+    "load_timing",
 ]

@@ -56,7 +56,9 @@ def make_app(cloud: Cloud) -> Starlette:
         )
         return response
 
-    return Starlette(routes=[WebRoute("/{path:path}", answer, methods=_METHODS)])
+    app = Starlette(routes=[WebRoute("/{path:path}", answer, methods=_METHODS)])
+    app.state.statistics = cloud.statistics
+    return app
 
 
 def _handle(cloud: Cloud, web: WebRequest, content: bytes) -> Response:
@@ -87,6 +89,7 @@ def _read(web: WebRequest, content: bytes) -> Request:
 
 def _respond(web: WebRequest, answer: Answer) -> Response:
     headers = dict(answer.headers)
+    web.app.state.statistics.note_answer(web.url.path, answer.status, headers)
     if _IS_STORAGE not in headers and headers.get("x-ms-failure-cause") != "gateway":
         headers |= rate_limit_headers(web.method, web.url.path)
     if answer.body is None or answer.status in _WITHOUT_BODY or web.method == "HEAD":

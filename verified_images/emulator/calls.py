@@ -99,20 +99,31 @@ def carry_out_within(cloud: Cloud, request: Request, caller: Mapping[str, Any]) 
 
 def _strike(cloud: Cloud, route: Route, request: Request, action: Action) -> Answer:
     """Carry a call out unless a fault rule strikes it."""
+    cloud.statistics.note_call(request.path, action.name)
     rule = cloud.faults.on_call(request.method, action)
     if rule is None:
-        return route.handler(cloud, request)
+        return _scaled(cloud, route.handler(cloud, request))
     request = replace(request, fault=rule)
     error = refusal(rule, request, action)
     dropped = rule.fault in {"reset", "timeout"}
     if error is None and not dropped:
-        return route.handler(cloud, request)
+        return _scaled(cloud, route.handler(cloud, request))
     if rule.carried_out:
         route.handler(cloud, replace(request, fault=None))
     if error:
         raise error
     default = _WITHHELD_SECONDS if rule.fault == "timeout" else 0.0
     raise ConnectionDropped(default if rule.seconds is None else rule.seconds)
+
+
+def _scaled(cloud: Cloud, answer: Answer) -> Answer:
+    """Give an answer with the wait that its first poll is told, at the scale of the timing."""
+    wait = answer.headers.get("Retry-After", "")
+    if not wait.isdigit() or "Azure-AsyncOperation" not in answer.headers:
+        return answer
+    scaled = cloud.operations.timing.retry_after(int(wait))
+    headers = {name: value for name, value in answer.headers.items() if name != "Retry-After"}
+    return replace(answer, headers=headers | ({"Retry-After": scaled} if scaled else {}))
 
 
 def _check_api_version(request: Request, route: Route) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from verified_images.emulator.offering import Offering
+from verified_images.emulator.statistics import Statistics
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +51,7 @@ class Cloud:
     records: Records
     page_size: int = 100
     token_lifetime: int = 3599
+    statistics: Statistics = field(default_factory=Statistics)
     closing: threading.Event = field(default_factory=threading.Event)
     offering: Offering = field(default_factory=Offering)
 

@@ -1,8 +1,4 @@
-"""The life of a resource as all types share it: PUT, PATCH, GET, lists, DELETE.
-
-A resource type is a subclass of ``Kind`` in a file of its own; it says how its provider answers writes
-(``Style``) and fills in what is particular to it.
-"""
+"""The life of a resource as all types share it, which each fills in as a subclass of ``Kind`` in a file of its own."""
 
 from __future__ import annotations
 
@@ -273,11 +269,7 @@ class Kind:
             request,
             f"{self.type}/delete",
             resource.location or self.location_of(cloud, resource),
-            Work(
-                lambda: self._dispose(cloud, resource.id),
-                on=resource.id,
-                conclude=lambda succeeded: self._conclude_delete(cloud, resource.id, succeeded=succeeded),
-            ),
+            self.deletion_work(cloud, resource.id),
             track=self.style.track,
             slow=self.slow_delete,
         )
@@ -301,6 +293,14 @@ class Kind:
         with turn:
             self._finish_write(cloud, identifier)
         return check_wanted(cloud, identifier)
+
+    def deletion_work(self, cloud: Cloud, resource: ResourceId) -> Work:
+        """Give what the operation of a DELETE does."""
+        return Work(
+            lambda: self._dispose(cloud, resource),
+            on=resource,
+            conclude=lambda succeeded: self._conclude_delete(cloud, resource, succeeded=succeeded),
+        )
 
     def remove(self, cloud: Cloud, resource: Resource) -> None:
         """Delete a resource as part of what else is done: once nothing else is being done on it, and at once then.

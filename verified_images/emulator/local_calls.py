@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from verified_images.emulator.identity.applications import Application
 
 _FAULTS = "/local/faults"
+_STATISTICS = "/local/statistics"
 _APPLICATIONS = "/local/applications"
 
 
@@ -37,6 +38,8 @@ def routes() -> Iterator[Route]:
     yield Route("POST", _FAULTS, _add, unversioned=True)
     yield Route("DELETE", _FAULTS, _clear, unversioned=True)
     yield Route("DELETE", _FAULTS + "/{name}", _remove, unversioned=True)
+    yield Route("GET", _STATISTICS, _count, unversioned=True)
+    yield Route("DELETE", _STATISTICS, _count_anew, unversioned=True)
     yield Route("GET", _APPLICATIONS, _list_applications, unversioned=True)
     yield Route("POST", _APPLICATIONS, _add_application, unversioned=True)
     yield Route("DELETE", _APPLICATIONS + "/{name}", _remove_application, unversioned=True)
@@ -74,6 +77,16 @@ def _remove(cloud: Cloud, request: Request) -> Answer:
     if not cloud.faults.remove(name):
         raise ArmError(404, "NotFound", f"There is no fault rule '{name}'.")
     return _list(cloud, request)
+
+
+def _count(cloud: Cloud, request: Request) -> Answer:
+    del request
+    return Answer(200, cloud.statistics.describe())
+
+
+def _count_anew(cloud: Cloud, request: Request) -> Answer:
+    cloud.statistics.reset()
+    return _count(cloud, request)
 
 
 # Applications.

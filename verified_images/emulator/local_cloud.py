@@ -23,6 +23,7 @@ from verified_images.emulator.network.gateway import Gateway
 from verified_images.emulator.offering import Offering
 from verified_images.emulator.operations import Operations
 from verified_images.emulator.records import Records
+from verified_images.emulator.recovery import recover
 from verified_images.emulator.routing import Routes
 from verified_images.emulator.server import Server
 from verified_images.emulator.store import Store
@@ -105,6 +106,7 @@ class LocalCloud:
     def _start(self, undo: ExitStack, options: Options) -> None:
         self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         undo.callback(_lock(self.state))
+        withdraw(self.state)
         certificates = ensure_certificates(self.state / "ca")
         self.ca_bundle = certificates.ca_bundle
         self.account: Account = ensure_account(self.state / "account.json")
@@ -137,10 +139,8 @@ class LocalCloud:
             token_lifetime=options.token_lifetime,
             offering=Offering.load(self.state / "offering.json"),
         )
-        for resource in store.select():
-            if kind := self.cloud.kind_of(resource.id.type):
-                kind.recover(self.cloud, resource)
         compute.recover(self.cloud)
+        recover(self.cloud)
         gateway = Gateway(self.cloud, options.proxy_port)
         undo.callback(gateway.close)
         self.proxy = f"socks5://127.0.0.1:{gateway.port}"
@@ -149,7 +149,6 @@ class LocalCloud:
         server.start()
         undo.callback(self.cloud.closing.set)
         self.endpoint = f"https://127.0.0.1:{server.port}"
-        withdraw(self.state)
         if options.announced:
             announce(self.state, self.endpoint, self.proxy)
             undo.callback(withdraw, self.state)

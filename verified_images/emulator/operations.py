@@ -108,7 +108,6 @@ class Operations:
         self._certificate = base64.urlsafe_b64encode(certificate).decode().rstrip("=")
         self._secret = secret
         self._forget_old()
-        self._fail_interrupted()
 
     def _forget_old(self) -> None:
         oldest = (datetime.now(UTC) - timedelta(hours=_KEPT_HOURS)).isoformat()
@@ -116,14 +115,24 @@ class Operations:
             if document.get("endTime", _now()) < oldest:
                 self._store.remove_operation(key)
 
-    def _fail_interrupted(self) -> None:
-        for key, document in list(self._store.operations()):
-            if document["status"] == IN_PROGRESS:
-                error = ArmError(500, "InternalServerError", "The local Azure was stopped while the operation ran.")
-                self._end(key, document, error)
-                if resource := self._store.find(document["resource"]):
-                    resource.properties["provisioningState"] = "Failed"
-                    self._store.put(resource)
+    def interrupted(self) -> list[tuple[str, dict[str, Any]]]:
+        """Give the operations that ran when the local Azure was stopped, by key; asked for before any is begun."""
+        return [(key, document) for key, document in self._store.operations() if document["status"] == IN_PROGRESS]
+
+    def fail_interrupted(self, key: str, document: dict[str, Any]) -> None:
+        """End an operation that ran when the local Azure was stopped."""
+        self._end(
+            key, document, ArmError(500, "InternalServerError", "The local Azure was stopped while the operation ran.")
+        )
+
+    def resume(self, key: str, work: Work) -> None:
+        """Do the work of an operation that ran when the local Azure was stopped, under its old key."""
+        document = self._store.find_operation(key)
+        if document is None:
+            return
+        turn = self.turns.ask(work.on.key if work.on else key)
+        name = f"operation {document['operation']}"
+        threading.Thread(target=self._run, args=(key, document, work, turn, 0), name=name, daemon=True).start()
 
     def start(  # noqa: PLR0913 - an operation's facts
         self,
@@ -244,19 +253,24 @@ class Operations:
             body["error"] = document["error"]
         if track.timestamps:
             body["name"] = document["name"]
-        return Answer(200, body)
+        return Answer(200, body, self._wait(document))
 
     def poll_result(self, request: Request, track: Track) -> Answer:
         """Answer a GET of the Location URL: 202 while the operation runs, then its result."""
         document = self._find(request)
         if document["status"] == IN_PROGRESS:
             url = f"{request.base_url}{request.path}?" + "&".join(f"{k}={v}" for k, v in request.query.items())
-            return Answer(202, None, {"Location": url})
+            return Answer(202, None, {"Location": url, **self._wait(document)})
         if "error" in document:
             return Answer(document["errorStatus"], {"error": document["error"]})
         if "output" in document:
             return Answer(200, document["output"])
         return Answer(track.empty_result)
+
+    def _wait(self, document: dict[str, Any]) -> dict[str, str]:
+        """Give the headers that tell who polls to wait, while the operation runs."""
+        wait = self.timing.poll(document["operation"]) if document["status"] == IN_PROGRESS else ""
+        return {"Retry-After": wait} if wait else {}
 
     def find(self, key: str) -> dict[str, Any] | None:
         """Give an operation's document, or None."""

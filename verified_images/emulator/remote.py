@@ -46,7 +46,7 @@ def _send(cloud: RunningCloud, call: urllib.request.Request) -> Any:  # noqa: AN
     context = ssl.create_default_context(cafile=str(cloud.ca_bundle))
     try:
         with urllib.request.urlopen(call, timeout=_SECONDS, context=context) as answer:  # noqa: S310 - https
-            return json.load(answer)
+            return json.loads(answer.read() or b"null")
     except urllib.error.HTTPError as error:
         with error:
             raise RemoteCallError(_reason(error)) from error

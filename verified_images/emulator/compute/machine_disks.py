@@ -138,6 +138,10 @@ def let_go_of_disks(cloud: Cloud, machine: Resource, *, delete: bool = False) ->
     for disk in disks_of(machine):
         if disk_id(disk):
             let_go_of_disk(cloud, machine, disk, delete=delete or disk.get("deleteOption") == "Delete")
+    # One that was made for a model which never came to be, since its operation was cut short.
+    for other in cloud.store.referrers(machine.id):
+        if str(other.body.get("managedBy", "")).lower() == machine.id.key:
+            set_disk_owner(cloud, str(other.id), None, "Unattached")
 
 
 def let_go_of_disk(cloud: Cloud, machine: Resource, disk: dict[str, Any], *, delete: bool) -> None:

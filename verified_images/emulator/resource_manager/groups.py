@@ -163,7 +163,7 @@ def _delete(cloud: Cloud, request: Request) -> Answer:
             cloud,
             request,
             DELETION,
-            Work(lambda: _delete_content(cloud, group.id), on=group.id, conclude=partial(_conclude, cloud, group.id)),
+            deletion_work(cloud, group.id),
             name="Microsoft.Resources/subscriptions/resourceGroups/delete",
             location=group.location,
             slow=bool(cloud.store.select(under=group.id)),
@@ -172,6 +172,11 @@ def _delete(cloud: Cloud, request: Request) -> Answer:
             if found:
                 found.hidden["deletion"] = key_of_job(answer)
     return answer
+
+
+def deletion_work(cloud: Cloud, group: ResourceId) -> Work:
+    """Give what the deletion of a group does."""
+    return Work(lambda: _delete_content(cloud, group), on=group, conclude=partial(_conclude, cloud, group))
 
 
 def _conclude(cloud: Cloud, group: ResourceId, succeeded: bool) -> None:  # noqa: FBT001 - as Work wants it
