@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -71,3 +72,24 @@ def test_a_version_that_is_not_replicated_is_failed_until_it_is_written_again(es
     assert [region.state for region in found.replication_status.summary] == ["Completed", "Failed"]
     made = estate.make_version(regions=("westeurope", "northeurope"))
     assert made.provisioning_state == "Succeeded"
+
+
+def test_a_spot_instance_is_evicted_after_it_has_booted(estate: Estate, rules: Faults) -> None:
+    rules.add(fault="evicted", type="*/virtualMachineScaleSets/virtualMachines")
+    estate.make_scale_set(1, priority="Spot", evictionPolicy="Deallocate")
+    instances = estate.compute.virtual_machine_scale_set_vms
+    end = time.monotonic() + 10
+    while power_state(instances.get_instance_view("g", "ss", "0")) != "PowerState/deallocated":
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_what_is_not_spot_is_not_evicted(estate: Estate, rules: Faults, caplog: pytest.LogCaptureFixture) -> None:
+    rules.add(fault="evicted", type="*/virtualMachineScaleSets/virtualMachines")
+    estate.make_scale_set(1)
+    end = time.monotonic() + 10
+    while "is not evicted" not in caplog.text:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    (rule,) = rules.describe()
+    assert rule["hit"] == 1

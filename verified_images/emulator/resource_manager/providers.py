@@ -27,6 +27,7 @@ _OF_RESOURCE_MANAGER = {
     "Microsoft.Resources": ["deployments", "locations", "providers", "resourceGroups", "subscriptions", "tags"],
     "Microsoft.Authorization": ["locks", "roleAssignments", "roleDefinitions"],
 }
+_FIRST_WITH_MANAGING_ROLE = "2022-01-01"
 _VERSIONS = ["2025-04-01", "2024-11-01", "2024-07-01", "2024-03-01", "2023-07-01", "2022-09-01", "2021-04-01"]
 
 
@@ -112,13 +113,19 @@ def _describe(cloud: Cloud, request: Request, provider: str) -> dict[str, Any]:
         described["id"] = f"/subscriptions/{subscription}/providers/{provider}"
     described["namespace"] = provider
     if authorizations := _recorded().get(provider, {}).get("authorizations"):
-        described["authorizations"] = authorizations
+        described["authorizations"] = [_as_of(request.api_version, each) for each in authorizations]
     described["resourceTypes"] = _types(cloud, provider)
     if subscription:
         free = provider.lower() in _ALWAYS_REGISTERED
         described["registrationState"] = "Registered" if _is_registered(cloud, provider) else "Unregistered"
         described["registrationPolicy"] = "RegistrationFree" if free else "RegistrationRequired"
     return described
+
+
+def _as_of(api_version: str, authorization: dict[str, Any]) -> dict[str, Any]:
+    """Give an authorization as an api-version shows it: the older ones have no role that manages it."""
+    new = api_version >= _FIRST_WITH_MANAGING_ROLE
+    return {key: value for key, value in authorization.items() if new or key != "managedByRoleDefinitionId"}
 
 
 def _find(cloud: Cloud, request: Request) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from verified_images.emulator.wire import Answer, Request
 
 _EXPANDED = {"createdtime": "createdTime", "changedtime": "changedTime", "provisioningstate": "provisioningState"}
+_SHOWN_BY_TAG = ("id", "name", "type", "location", "sku", "zones")
 _SHOWN = ("id", "name", "type", "location", "sku", "plan", "kind", "managedBy", "identity", "zones", "tags")
 
 
@@ -67,12 +68,14 @@ def _is_tracked(cloud: Cloud, resource: Resource) -> bool:
 
 
 def _shorten(resource: Resource, *, by_tag: bool, expanded: set[str]) -> dict[str, Any]:
-    """Give the resource as lists show it; a list by tag leaves out tags, times and states, as recorded."""
+    """Give the resource as lists show it; a list by tag shows no more than its first facts, as recorded."""
     shown = {
         key: resource.body[key] if key != "name" else resource.id.path
-        for key in _SHOWN
-        if resource.body.get(key) and not (by_tag and key == "tags")
+        for key in (_SHOWN_BY_TAG if by_tag else _SHOWN)
+        if resource.body.get(key)
     }
+    if by_tag and "sku" in shown:
+        shown["sku"] = {"name": resource.body["sku"]["name"]}
     facts = {
         "createdtime": resource.hidden.get("created"),
         "changedtime": resource.hidden.get("changed"),
