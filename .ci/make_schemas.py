@@ -33,6 +33,14 @@ BODIES = {
     "Microsoft.Compute/proximityPlacementGroups": ("ProximityPlacementGroup", "ProximityPlacementGroupUpdate"),
     "Microsoft.Compute/sshPublicKeys": ("SshPublicKeyResource", "SshPublicKeyUpdateResource"),
     "Microsoft.Compute/virtualMachineScaleSets": ("VirtualMachineScaleSet", "VirtualMachineScaleSetUpdate"),
+    "Microsoft.Compute/virtualMachineScaleSets/extensions": (
+        "VirtualMachineScaleSetExtension",
+        "VirtualMachineScaleSetExtensionUpdate",
+    ),
+    "Microsoft.Compute/virtualMachineScaleSets/virtualMachines": (
+        "VirtualMachineScaleSetVM",
+        "VirtualMachineScaleSetVM",
+    ),
     "Microsoft.Compute/images": ("Image", "ImageUpdate"),
     "Microsoft.Compute/disks": ("Disk", "DiskUpdate"),
     "Microsoft.Compute/snapshots": ("Snapshot", "SnapshotUpdate"),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.arm_errors import ArmError
 from verified_images.emulator.compute.image_references import resolve_image
+from verified_images.emulator.compute.scale_set_extensions import run_extensions
 from verified_images.emulator.compute.scale_set_membership import members
 from verified_images.emulator.compute.side_by_side import together
 from verified_images.emulator.compute.uniform_instances import base36
@@ -74,7 +75,9 @@ def _make_machine(cloud: Cloud, scale_set_id: ResourceId, zone: str | None) -> N
         identifier = ResourceId(
             scale_set.id.subscription, scale_set.id.group, "Microsoft.Compute", *_one(MACHINE, name)
         )
-        _kind(cloud, MACHINE).make(cloud, identifier, body, made_by_scale_set=True, model=scale_set.hidden["model"])
+        model = scale_set.hidden["model"]
+        made = _kind(cloud, MACHINE).make(cloud, identifier, body, made_by_scale_set=True, model=model)
+        run_extensions(cloud, scale_set, made)
     except ArmError:
         for card in cards:
             # A machine that was refused has no cards, one that failed keeps them.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.arm_errors import ArmError
 from verified_images.emulator.compute.instance_view import instance_view
+from verified_images.emulator.compute.scale_set_extensions import shown_on_instance
 from verified_images.emulator.compute.scale_set_health import health_of, health_status, watches_health
 from verified_images.emulator.compute.scale_set_instances import instances_of
 from verified_images.emulator.compute.scale_set_model import is_flexible
@@ -50,7 +51,8 @@ def shown_instance(cloud: Cloud, scale_set: Resource, instance: Resource, reques
     if expand == "userdata" and (user_data := instance.hidden.get("secrets", {}).get("userData")):
         properties["userData"] = user_data
     body = {key: value for key, value in instance.body.items() if key != "etag" or version >= ETAGS}
-    return {**body, "properties": properties}
+    resources = shown_on_instance(cloud, instance)
+    return {**body, "properties": properties, **({"resources": resources} if resources else {})}
 
 
 def _named(scale_set: Resource, machine: Resource) -> dict[str, Any]:

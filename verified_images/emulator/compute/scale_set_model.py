@@ -12,6 +12,7 @@ from verified_images.emulator.compute import machine_model
 from verified_images.emulator.compute.image_references import resolve_image
 from verified_images.emulator.compute.machine_security import check_security
 from verified_images.emulator.compute.machine_storage import wrong_generation
+from verified_images.emulator.compute.scale_set_extensions import fill_extensions
 from verified_images.emulator.compute.scale_set_network import fill_network
 from verified_images.emulator.compute.scale_set_policies import extensions_of, fill_policies, orchestration_mode
 from verified_images.emulator.compute.sizes import find_size
@@ -136,6 +137,7 @@ def _fill_profile(  # noqa: PLR0913 - a model, what it is for, and what is known
     profile["networkProfile"] = fill_network(
         cloud, profile.get("networkProfile") or {}, flexible=flexible, version=request.api_version
     )
+    fill_extensions(profile)
     protected = dict(kept.get("protected", {}))
     for extension in extensions_of(profile):
         settings = (extension.get("properties") or {}).pop("protectedSettings", None)

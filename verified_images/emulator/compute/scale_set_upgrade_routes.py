@@ -35,7 +35,7 @@ def routes(item: str) -> Iterator[Route]:
 
 def _start_os_upgrade(cloud: Cloud, request: Request) -> Answer:
     with cloud.store.lock:
-        scale_set = _upgradable(cloud, request)
+        scale_set = upgradable(cloud, request)
         reference = scale_set.properties["virtualMachineProfile"]["storageProfile"]["imageReference"]
         newest = resolve_image(cloud, reference, scale_set.location).exact_version
         target = {**reference, **({"exactVersion": newest} if newest else {})}
@@ -49,7 +49,7 @@ def _start_os_upgrade(cloud: Cloud, request: Request) -> Answer:
         ]
         roll(cloud, scale_set.id, old, _to_newest(target))
 
-    return _start(cloud, request, scale_set, "osRollingUpgrade", carry_out)
+    return start_upgrade(cloud, request, scale_set, "osRollingUpgrade", carry_out)
 
 
 def _to_newest(target: dict[str, Any]) -> Callable[[Cloud, Resource], None]:
@@ -67,7 +67,12 @@ def _to_newest(target: dict[str, Any]) -> Callable[[Cloud, Resource], None]:
     return change
 
 
-def _upgradable(cloud: Cloud, request: Request) -> Resource:
+def upgradable(cloud: Cloud, request: Request) -> Resource:
+    """Give the scale set of a call that begins a rolling upgrade.
+
+    Raises:
+        ArmError: 400: nothing tells of its health; 409: an upgrade runs already.
+    """
     scale_set = scale_set_of(cloud, request)
     if not watches_health(scale_set):
         raise ArmError(
@@ -90,7 +95,10 @@ def _is_rolling(scale_set: Resource) -> bool:
     return bool((latest.get("runningStatus") or {}).get("code") == RUNNING)
 
 
-def _start(cloud: Cloud, request: Request, scale_set: Resource, action: str, carry_out: Callable[[], None]) -> Answer:
+def start_upgrade(
+    cloud: Cloud, request: Request, scale_set: Resource, action: str, carry_out: Callable[[], None]
+) -> Answer:
+    """Begin what an action on a scale set does, and give the action's answer."""
     started = cloud.operations.start(
         request, f"{_TYPE}/{action}/action", scale_set.location, carry_out, track=COMPUTE, slow=True
     )
@@ -122,7 +130,7 @@ def _cancel(cloud: Cloud, request: Request) -> Answer:
             raise ArmError(409, "OperationNotAllowed", "There is no ongoing Rolling Upgrade to cancel.")
         scale_set.hidden["rolling_upgrade"]["runningStatus"]["lastAction"] = "Cancel"
         cloud.store.put(scale_set)
-    return _start(cloud, request, scale_set, "rollingUpgrades/cancel", lambda: None)
+    return start_upgrade(cloud, request, scale_set, "rollingUpgrades/cancel", lambda: None)
 
 
 def _list_history(cloud: Cloud, request: Request) -> Answer:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.compute import power
 from verified_images.emulator.compute.flexible_instances import flexible_model
-from verified_images.emulator.compute.guests import boot_guest, machine_size, set_power
+from verified_images.emulator.compute.guests import boot_guest, machine_size, power_of, set_power
 from verified_images.emulator.compute.machine_disks import disk_id, let_go_of_disk, provide_disks
+from verified_images.emulator.compute.scale_set_extensions import forget_extensions, run_extensions
 from verified_images.emulator.compute.scale_set_instances import scale_set_id
 from verified_images.emulator.compute.scale_set_model import is_flexible
 from verified_images.emulator.compute.uniform_instances import new_disk_name, uniform_model
@@ -57,7 +58,16 @@ def _forget_disk(instance: Resource, disk: dict[str, Any]) -> None:
 def _boot(cloud: Cloud, instance: Resource) -> None:
     fresh = check_wanted(cloud, instance.id)
     provide_disks(cloud, fresh)
+    forget_extensions(cloud, fresh)
     boot_guest(cloud, fresh, nic=power.primary_interface(cloud, fresh))
+    _run_extensions(cloud, fresh)
+
+
+def _run_extensions(cloud: Cloud, instance: Resource) -> None:
+    identifier = scale_set_id(instance)
+    scale_set, now = cloud.store.find(identifier) if identifier else None, check_wanted(cloud, instance.id)
+    if scale_set is not None and power_of(cloud, now) == "running":
+        run_extensions(cloud, scale_set, now)
 
 
 def is_latest(scale_set: Resource, instance: Resource) -> bool:
@@ -83,8 +93,10 @@ def upgrade(cloud: Cloud, instance: Resource) -> None:
         another_image, another_size = image_of(found) != image, machine_size(found) != size
     if another_image:
         reimage(cloud, check_wanted(cloud, instance.id))
-    elif another_size:
+        return
+    if another_size:
         power.restart_on_new_hardware(cloud, check_wanted(cloud, instance.id))
+    _run_extensions(cloud, instance)
 
 
 def image_of(instance: Resource) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator import arm_errors
 from verified_images.emulator.arm_errors import ArmError
+from verified_images.emulator.compute.extensions import extensions_of
 from verified_images.emulator.compute.instance_view import provisioning_status
 from verified_images.emulator.compute.scale_set_health import healths_of, watches_health
 from verified_images.emulator.compute.scale_set_instances import instances_of
@@ -91,11 +92,21 @@ def _get_instance_view(cloud: Cloud, request: Request) -> Answer:
     if watches_health(scale_set):
         health = [f"HealthState/{how}" for how in healths_of(cloud, scale_set, instances)]
         view["virtualMachine"]["statusesSummary"] += summary(health)
+    if extensions := _extension_summaries(cloud, instances):
+        view["extensions"] = extensions
     view["statuses"] = [provisioning_status(scale_set.state)]
     if (scale_set.properties.get("automaticRepairsPolicy") or {}).get("enabled"):
         state = "Suspended" if scale_set.hidden.get("repairs_suspended") else "Running"
         view["orchestrationServices"] = [{"serviceName": "AutomaticRepairs", "serviceState": state}]
     return Answer(200, view)
+
+
+def _extension_summaries(cloud: Cloud, instances: list[Resource]) -> list[dict[str, Any]]:
+    codes: dict[str, list[str]] = {}
+    for instance in instances:
+        for extension in extensions_of(cloud, instance):
+            codes.setdefault(extension.id.name, []).append(f"ProvisioningState/{extension.state.lower()}")
+    return [{"name": name, "statusesSummary": summary(found)} for name, found in codes.items()]
 
 
 def summary(codes: list[str]) -> list[dict[str, Any]]:

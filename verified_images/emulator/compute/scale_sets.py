@@ -6,7 +6,13 @@ import uuid
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from verified_images.emulator.arm_errors import ArmError
-from verified_images.emulator.compute import api_versions, scale_set_actions, scale_set_upgrade_routes, scale_set_views
+from verified_images.emulator.compute import (
+    api_versions,
+    scale_set_actions,
+    scale_set_extension_routes,
+    scale_set_upgrade_routes,
+    scale_set_views,
+)
 from verified_images.emulator.compute.guests import set_power
 from verified_images.emulator.compute.scale_set_instance_routes import instance_routes
 from verified_images.emulator.compute.scale_set_instances import add_instances, instances_of, remove_instances
@@ -44,6 +50,7 @@ class ScaleSets(Kind):
         yield from scale_set_views.routes(item)
         yield from scale_set_actions.routes(item)
         yield from scale_set_upgrade_routes.routes(item)
+        yield from scale_set_extension_routes.routes(item)
         yield from instance_routes(item)
 
     def complete(self, cloud: Cloud, request: Request, body: dict[str, Any], existing: Resource | None) -> Resource:

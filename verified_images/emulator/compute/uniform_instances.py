@@ -14,6 +14,7 @@ from verified_images.emulator.compute.guests import boot_guest
 from verified_images.emulator.compute.image_references import resolve_image
 from verified_images.emulator.compute.machine_disks import let_go_of_disks, provide_disks
 from verified_images.emulator.compute.scale_set_cards import make_cards
+from verified_images.emulator.compute.scale_set_extensions import run_extensions
 from verified_images.emulator.compute.side_by_side import on_each
 from verified_images.emulator.lifecycle import check_wanted, set_state
 from verified_images.emulator.store import Resource
@@ -46,7 +47,7 @@ def add_uniform(cloud: Cloud, scale_set: Resource, count: int) -> None:
     except ArmError:
         remove_uniform(cloud, made)
         raise
-    race = _Race(cloud, made, count)
+    race = _Race(cloud, scale_set.id, made, count)
     try:
         on_each(cloud, made, race.boot)
     except ArmError:
@@ -63,8 +64,9 @@ def surplus_of(count: int) -> int:
 class _Race:
     """Overprovisioning: the instances that come up first stay, the others are removed as soon as those are there."""
 
-    def __init__(self, cloud: Cloud, made: list[Resource], places: int) -> None:
+    def __init__(self, cloud: Cloud, scale_set: ResourceId, made: list[Resource], places: int) -> None:
         self._cloud = cloud
+        self._scale_set = scale_set
         self._made = made
         self._places = places
         self._arrived: list[str] = []
@@ -77,6 +79,10 @@ class _Race:
     def boot(self, cloud: Cloud, instance: Resource) -> None:
         provide_disks(cloud, instance)
         boot_guest(cloud, instance, nic=power.primary_interface(cloud, instance))
+        scale_set = check_wanted(cloud, self._scale_set)
+        late = bool(scale_set.properties.get("doNotRunExtensionsOnOverprovisionedVMs"))
+        if not late:
+            run_extensions(cloud, scale_set, check_wanted(cloud, instance.id))
         with self._lock:
             in_time = not self.is_won
             if in_time:
@@ -87,6 +93,8 @@ class _Race:
                 found.body["etag"] = '"2"'
         if last:
             self.drop_losers()
+        if late and in_time:
+            run_extensions(cloud, scale_set, check_wanted(cloud, instance.id))
 
     def drop_losers(self) -> None:
         """Remove what is more than wanted: what came up stays, then what was asked for first."""
