@@ -38,15 +38,34 @@ def _protect(estate: Estate, number: str, **policy: bool) -> None:
     _vms(estate).begin_update("g", "ss", number, body).result()
 
 
-@pytest.mark.parametrize(("wanted", "surplus"), [(1, 1), (2, 2)])
+@pytest.mark.parametrize(("wanted", "left"), [(1, ["1"]), (2, ["0", "3"])])
 def test_more_instances_than_wanted_are_made_and_those_too_many_removed(
-    estate: Estate, wanted: int, surplus: int
+    estate: Estate, wanted: int, left: list[str]
 ) -> None:
     _make(estate, wanted, overprovision=True)
-    assert len(estate.instance_ids()) == len(estate.guests()) == wanted
-    assert {int(number) for number in estate.instance_ids()} <= set(range(wanted + surplus))
-    _sets(estate).begin_update("g", "ss", {"properties": {"overprovision": False}, "sku": {"capacity": 3}}).result()
-    assert str(wanted + surplus) in estate.instance_ids()
+    assert estate.instance_ids() == left
+    assert len(estate.guests()) == len(estate.files("disks")) == wanted
+    more: Json = {"properties": {"overprovision": False}, "sku": {"capacity": wanted + 1}}
+    _sets(estate).begin_update("g", "ss", more).result()
+    assert estate.instance_ids() == [*left, str(2 * wanted)]
+
+
+def test_instances_in_zones_are_balanced_though_there_were_more(estate: Estate) -> None:
+    _make(estate, 3, zones=["1", "2", "3"], overprovision=True, singlePlacementGroup=False)
+    assert sorted(each.zones[0] for each in _vms(estate).list("g", "ss")) == ["1", "2", "3"]
+
+
+def test_a_scale_set_whose_image_is_gone_shrinks_but_does_not_grow(estate: Estate) -> None:
+    estate.make_generalized()
+    estate.make_definition()
+    image = {"id": estate.make_version().id}
+    estate.make_scale_set(2, image)
+    estate.compute.gallery_image_versions.begin_delete("g", "gallery", "definition", "1.0.0").result()
+    _sets(estate).begin_update("g", "ss", {"sku": {"capacity": 1}}).result()
+    assert estate.instance_ids() == ["0"]
+    assert power_state(_vms(estate).get_instance_view("g", "ss", "0")) == "PowerState/running"
+    code = refusal(lambda: _sets(estate).begin_update("g", "ss", {"sku": {"capacity": 2}}).result())[1]
+    assert code == "GalleryImageNotFound"
 
 
 def test_overprovisioning_makes_up_for_one_that_does_not_come_up(

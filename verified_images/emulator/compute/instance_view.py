@@ -30,8 +30,10 @@ def instance_view(cloud: Cloud, machine: Resource) -> dict[str, Any]:
     view: dict[str, Any] = {}
     if len(machine.id.types) > 1:
         view |= {"platformUpdateDomain": 0, "platformFaultDomain": 0}
-    if power == "running":
-        ready = cloud.hypervisor.is_agent_ready(machine.hidden["guest"])
+    # What the agent told last is shown until the hardware is given back (recorded of a scale set's instances).
+    stopped = power == "stopped" and bool(machine.hidden.get("os"))
+    if power == "running" or stopped:
+        ready = stopped or cloud.hypervisor.is_agent_ready(machine.hidden["guest"])
         if ready:
             name = (machine.properties.get("osProfile") or {}).get("computerName", machine.id.name)
             view |= {"computerName": name, **(machine.hidden.get("os") or {})}

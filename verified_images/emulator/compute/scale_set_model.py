@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 _MOST_INSTANCES = 1000
 _FAULT_DOMAINS = {"Uniform": 5, "Flexible": 1}
+_PLATFORM_UPDATES = ("2022-03-01", "2023-03-01")
+"""Between which api-versions ``enableVMAgentPlatformUpdates`` was recorded where nobody had set it."""
+_DISK_CONTROLLERS = "2022-08-01"
 _IMMUTABLE = ("orchestrationMode", "platformFaultDomainCount", "zoneBalance")
 _KEPT = ("etag", "identity", "zones", "plan", "tags")
 
@@ -129,9 +132,11 @@ def _fill_profile(  # noqa: PLR0913 - a model, what it is for, and what is known
         raise wrong_generation(size.name, source.generation)
     check_security(profile, reference, source)
     storage["osDisk"] = _fill_os_disk(storage.get("osDisk") or {}, source, premium=size.premium, flexible=flexible)
+    if source.generation == "V2" and request.api_version >= _DISK_CONTROLLERS:
+        storage.setdefault("diskControllerType", "SCSI")
     profile["storageProfile"] = storage
     given = profile.get("osProfile")
-    profile["osProfile"] = _fill_os_profile(given, request.id.name, secrets, source, flexible=flexible)
+    profile["osProfile"] = _fill_os_profile(given, request, secrets, source, flexible=flexible)
     if profile["osProfile"] is None:
         del profile["osProfile"]
     profile["networkProfile"] = fill_network(
@@ -156,12 +161,19 @@ def _fill_os_disk(disk: dict[str, Any], source: SourceImage, *, premium: bool, f
 
 
 def _fill_os_profile(
-    given: dict[str, Any] | None, name: str, secrets: dict[str, str], source: SourceImage, *, flexible: bool
+    given: dict[str, Any] | None,
+    request: Request,
+    secrets: dict[str, str],
+    source: SourceImage,
+    *,
+    flexible: bool,
 ) -> dict[str, Any] | None:
     machine_model.check_os_profile(given, secrets, source)
     if not given:
         return None
-    profile = machine_model.fill_os_profile(given, name)
+    windows = source.os_type == "Windows"
+    model = _with_windows(given, request.api_version) if windows else given
+    profile = machine_model.fill_os_profile(model, request.id.name)
     profile.pop("computerName", None)
     if (
         not flexible
@@ -173,6 +185,14 @@ def _fill_os_profile(
         raise missing_parameter("virtualMachineProfile.osProfile.computerNamePrefix")
     machine_model.check_computer_name(f"{profile['computerNamePrefix']}000000")
     return profile
+
+
+def _with_windows(given: dict[str, Any], version: str) -> dict[str, Any]:
+    configuration: dict[str, Any] = {"provisionVMAgent": True, "enableAutomaticUpdates": True}
+    if _PLATFORM_UPDATES[0] <= version < _PLATFORM_UPDATES[1]:
+        configuration["enableVMAgentPlatformUpdates"] = False
+    rest = {key: value for key, value in given.items() if key != "linuxConfiguration"}
+    return {**rest, "windowsConfiguration": {**configuration, **(given.get("windowsConfiguration") or {})}}
 
 
 def updated_scale_set(cloud: Cloud, request: Request, existing: Resource, body: dict[str, Any]) -> Resource:
@@ -199,7 +219,7 @@ def updated_scale_set(cloud: Cloud, request: Request, existing: Resource, body: 
             if old.get(key) or given.get(key):
                 profile[key] = {**(old.get(key) or {}), **(given.get(key) or {})}
         flexible = is_flexible(existing)
-        filled, more = _fill_profile(cloud, request, body, profile, flexible=flexible, kept=hidden)
+        filled, more = _kept_or_filled(cloud, request, existing, body, profile, flexible=flexible)
         secrets_changed = more["secrets"] != hidden.get("secrets") or more["protected"] != hidden.get("protected", {})
         size_changed = body["sku"]["name"] != (existing.body.get("sku") or {}).get("name")
         hidden |= more
@@ -209,6 +229,25 @@ def updated_scale_set(cloud: Cloud, request: Request, existing: Resource, body: 
         fill_policies(merged, body.get("zones") or existing.body.get("zones") or [], int(body["sku"]["capacity"]))
     kept = {key: value for key, value in existing.body.items() if key in _KEPT}
     return Resource(existing.id, {**kept, **body, "properties": merged}, hidden)
+
+
+def _kept_or_filled(  # noqa: PLR0913 - a model, old and new, and what it is for
+    cloud: Cloud,
+    request: Request,
+    existing: Resource,
+    body: dict[str, Any],
+    profile: dict[str, Any],
+    *,
+    flexible: bool,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Complete a changed model; one that is as before needs its image only where there are to be more instances."""
+    before = existing.body.get("sku") or {}
+    same_size = body["sku"]["name"] == before.get("name")
+    if same_size and profile == existing.properties.get("virtualMachineProfile"):
+        if int(body["sku"]["capacity"]) > int(before.get("capacity", 0)):
+            resolve_image(cloud, profile["storageProfile"]["imageReference"], body["location"])
+        return profile, {"secrets": existing.hidden["secrets"], "protected": existing.hidden.get("protected", {})}
+    return _fill_profile(cloud, request, body, profile, flexible=flexible, kept=existing.hidden)
 
 
 def _essence(profile: dict[str, Any]) -> dict[str, Any]:
