@@ -76,6 +76,11 @@ def test_instances_have_names_cards_and_disks_of_their_own(estate: Estate) -> No
     assert bodies[1]["properties"]["networkProfile"]["networkInterfaces"] == [{"id": cards[1]["id"]}]
     one = estate.call("GET", f"{cards[1]['id']}?api-version={NIC_API_VERSION}")
     assert one.json() == cards[1]
+    configurations = f"{cards[1]['id']}/ipConfigurations"
+    listed = estate.call("GET", f"{configurations}?api-version={NIC_API_VERSION}").json()["value"]
+    assert listed == cards[1]["properties"]["ipConfigurations"]
+    assert estate.call("GET", f"{configurations}/c?api-version={NIC_API_VERSION}").json() == listed[0]
+    assert estate.call("GET", f"{configurations}/d?api-version={NIC_API_VERSION}").status_code == 404
 
 
 def test_the_views_tell_of_the_instances(estate: Estate) -> None:

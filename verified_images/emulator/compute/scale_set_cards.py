@@ -9,6 +9,7 @@ from verified_images.emulator.arm_errors import ArmError
 from verified_images.emulator.ids import ResourceId
 from verified_images.emulator.network.addresses import allocate_address, allocate_public_address, new_mac
 from verified_images.emulator.network.interfaces import internal_suffix
+from verified_images.emulator.network.lookup import pick
 from verified_images.emulator.network.references import INSTANCE_INTERFACE, INSTANCE_PUBLIC_ADDRESS
 from verified_images.emulator.paging import page
 from verified_images.emulator.routing import Route
@@ -31,6 +32,8 @@ def routes(scale_set: str, find_scale_set: Finder, find_instance: Finder) -> Ite
     yield Route("GET", scale_set + "/networkInterfaces", _listing(INSTANCE_INTERFACE, find_scale_set))
     yield Route("GET", card, _listing(INSTANCE_INTERFACE, find_instance))
     yield Route("GET", card + "/{card}", _get)
+    yield Route("GET", card + "/{card}/ipConfigurations", _list_configurations)
+    yield Route("GET", card + "/{card}/ipConfigurations/{configuration}", _get_configuration)
     yield Route("GET", scale_set + "/publicIPAddresses", _listing(INSTANCE_PUBLIC_ADDRESS, find_scale_set))
     yield Route("GET", configuration, _listing_under_configuration)
     yield Route("GET", configuration + "/{address}", _get)
@@ -49,11 +52,33 @@ def _listing_under_configuration(cloud: Cloud, request: Request) -> Answer:
     return page(cloud, request, [_shown(address) for address in found])
 
 
-def _get(cloud: Cloud, request: Request) -> Answer:
-    found = cloud.store.find(request.id)
+def _list_configurations(cloud: Cloud, request: Request) -> Answer:
+    card = _find(cloud, request.id)
+    return page(cloud, request, card.properties["ipConfigurations"])
+
+
+def _get_configuration(cloud: Cloud, request: Request) -> Answer:
+    parent = request.id.parent
+    card = _find(cloud, parent) if parent else None
+    found = pick(card.properties["ipConfigurations"], request.id.name) if card else None
     if found is None:
-        raise ArmError(404, "NotFound", f"Resource {request.id} not found.", details=[])
-    return Answer(200, _shown(found))
+        raise _not_found(request.id)
+    return Answer(200, found)
+
+
+def _get(cloud: Cloud, request: Request) -> Answer:
+    return Answer(200, _shown(_find(cloud, request.id)))
+
+
+def _find(cloud: Cloud, identifier: ResourceId) -> Resource:
+    found = cloud.store.find(identifier)
+    if found is None:
+        raise _not_found(identifier)
+    return found
+
+
+def _not_found(identifier: ResourceId) -> ArmError:
+    return ArmError(404, "NotFound", f"Resource {identifier} not found.", details=[])
 
 
 def _shown(resource: Resource) -> dict[str, Any]:
