@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tests.emulator.clients import Clients
 from tests.emulator.compute.estate import Estate, Faults, power_state
 from verified_images.emulator import LocalCloud, Options
+from verified_images.emulator.compute.scale_set_rolling_upgrades import begin
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,3 +69,30 @@ def _pretend_that_it_still_ran(database: Path) -> None:
             " WHERE document LIKE '%virtualMachines/write%'"
         )
     connection.close()
+
+
+def test_a_rolling_upgrade_that_was_interrupted_is_over(tmp_path: Path, image_cache: Path) -> None:
+    options = Options(hypervisor="fake", cache=image_cache)
+    health = {
+        "publisher": "Microsoft.ManagedServices",
+        "type": "ApplicationHealthLinux",
+        "typeHandlerVersion": "1.0",
+        "settings": {"protocol": "tcp", "port": 22},
+    }
+    with LocalCloud(tmp_path, options) as cloud:
+        estate = Estate(Clients(cloud), Faults())
+        estate.open()
+        estate.make_scale_set(1, extensionProfile={"extensions": [{"name": "health", "properties": health}]})
+        scale_set = cloud.cloud.store.find(estate.id("virtualMachineScaleSets", "ss"))
+        assert scale_set is not None
+        begin(cloud.cloud, scale_set.id, started_by="User")
+        estate.azure.close()
+    with LocalCloud(tmp_path, options) as cloud:
+        estate = Estate(Clients(cloud), Faults())
+        rolling = estate.compute.virtual_machine_scale_set_rolling_upgrades
+        assert rolling.get_latest("g", "ss").running_status.code == "Faulted"
+        estate.compute.virtual_machine_scale_sets.begin_start("g", "ss").result()
+        rolling.begin_start_extension_upgrade("g", "ss").result()
+        assert rolling.get_latest("g", "ss").running_status.code == "Completed"
+        estate.close()
+        estate.azure.close()

@@ -223,6 +223,23 @@ def test_the_sizes_that_a_scale_set_may_have_are_listed(estate: Estate) -> None:
     assert list(_sets(estate).list_by_location("northeurope")) == []
 
 
+def test_what_the_local_azure_does_not_have_is_refused_in_a_card(estate: Estate) -> None:
+    gateway = f"{estate.group_id}/providers/Microsoft.Network/applicationGateways/gw/backendAddressPools/p"
+    pool = f"{estate.group_id}/providers/Microsoft.Network/loadBalancers/lb/inboundNatPools/p"
+    for key, target, mode, code in (
+        ("applicationGatewayBackendAddressPools", gateway, "Uniform", "InvalidResourceReference"),
+        ("loadBalancerInboundNatPools", pool, "Flexible", "InvalidParameter"),
+        ("loadBalancerBackendAddressPools", pool, "Uniform", "InvalidResourceReference"),
+    ):
+        body = estate.scale_set_body(1)
+        del body["properties"]["overprovision"]
+        body["properties"]["orchestrationMode"] = mode
+        card = body["properties"]["virtualMachineProfile"]["networkProfile"]["networkInterfaceConfigurations"][0]
+        card["properties"]["ipConfigurations"][0]["properties"][key] = [{"id": target}]
+        refused = refusal(lambda body=body: _sets(estate).begin_create_or_update("g", "ss", body))  # type: ignore[misc]
+        assert refused[:2] == (400, code)
+
+
 @pytest.mark.parametrize(
     ("properties", "code"),
     [

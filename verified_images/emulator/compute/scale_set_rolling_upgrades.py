@@ -68,6 +68,16 @@ def begin(cloud: Cloud, scale_set: ResourceId, *, started_by: str, os_image: dic
             }
 
 
+def note_interrupted(cloud: Cloud, scale_set: ResourceId) -> None:
+    """Write down that a rolling upgrade which ran came to no end, after the local Azure was started again."""
+    with cloud.store.changing(scale_set) as found:
+        latest = (found.hidden.get("rolling_upgrade") if found else None) or {}
+        if latest.get("runningStatus", {}).get("code") == RUNNING:
+            error = {"code": "InternalServerError", "message": "The local Azure was stopped while the upgrade ran."}
+            latest["runningStatus"]["code"] = "Faulted"
+            latest |= {"error": error, "endTime": _now()}
+
+
 def _progress(successful: int, failed: int, running: int, pending: int) -> dict[str, int]:
     return {
         "successfulInstanceCount": successful,

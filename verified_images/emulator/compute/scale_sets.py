@@ -18,7 +18,7 @@ from verified_images.emulator.compute.scale_set_instance_routes import instance_
 from verified_images.emulator.compute.scale_set_instances import add_instances, instances_of, remove_instances
 from verified_images.emulator.compute.scale_set_model import is_flexible, new_scale_set, updated_scale_set
 from verified_images.emulator.compute.scale_set_repairs import watch
-from verified_images.emulator.compute.scale_set_rolling_upgrades import upgrade_all
+from verified_images.emulator.compute.scale_set_rolling_upgrades import note_interrupted, upgrade_all
 from verified_images.emulator.compute.scale_set_scale_in import leaving_order
 from verified_images.emulator.lifecycle import Kind, Style, set_state
 from verified_images.emulator.operations import COMPUTE
@@ -109,6 +109,7 @@ class ScaleSets(Kind):
                 set_power(cloud, instance, "stopped")
             if instance.state != "Succeeded":
                 set_state(cloud, instance.id, "Failed")
+        note_interrupted(cloud, resource.id)
         watch(cloud, resource.id)
 
     def render(self, cloud: Cloud, resource: Resource, request: Request) -> dict[str, Any]:
