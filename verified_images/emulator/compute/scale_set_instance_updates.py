@@ -1,7 +1,7 @@
-"""A PUT of one instance: its tags, its protection, its data disks. Source: Azure OpenAPI, ComputeRP.
+"""A PUT of one instance: its protection, its data disks. Source: Azure OpenAPI, ComputeRP, and recorded exchanges.
 
-An update that changes more than tags and protection gives the instance a model of its own, which it keeps until it
-is upgraded.
+An update that changes more than the protection gives the instance a model of its own, which it keeps until it is
+upgraded. Tags are those of the scale set, whatever an update says (recorded so).
 """
 
 from __future__ import annotations
@@ -92,8 +92,6 @@ def _change(cloud: Cloud, instance: Resource, body: dict[str, Any]) -> None:
                     f"Changing property '{key}.{name}' is not allowed.",
                     target=f"{key}.{name}",
                 )
-    if "tags" in body:
-        instance.body["tags"] = body["tags"] or {}
     if "protectionPolicy" in given:
         old["protectionPolicy"] = given["protectionPolicy"] or {}
     disks = (given.get("storageProfile") or {}).get("dataDisks")
