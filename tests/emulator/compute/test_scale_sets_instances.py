@@ -147,6 +147,19 @@ def test_an_instance_gets_a_data_disk_of_its_own_but_no_tags(estate: Estate) -> 
     assert refusal(lambda: _vms(estate).begin_update("g", "ss", "7", body))[:2] == (404, "NotFound")
 
 
+def test_disks_are_attached_to_an_instance_and_detached(estate: Estate) -> None:
+    _make(estate, 1)
+    disk: Json = {"location": LOCATION, "properties": {"creationData": {"createOption": "Empty"}, "diskSizeGB": 4}}
+    made = estate.compute.disks.begin_create_or_update("g", "data", disk).result()
+    change = _vms(estate).begin_attach_detach_data_disks
+    change("g", "ss", "0", {"dataDisksToAttach": [{"diskId": made.id, "lun": 0}]}).result()
+    (shown,) = _vms(estate).get("g", "ss", "0").storage_profile.data_disks
+    assert (shown.name, shown.lun) == ("data", 0)
+    assert estate.compute.disks.get("g", "data").managed_by.endswith("/ss/virtualMachines/0")
+    change("g", "ss", "0", {"dataDisksToDetach": [{"diskId": made.id}]}).result()
+    assert estate.compute.disks.get("g", "data").managed_by is None
+
+
 @pytest.mark.parametrize(
     ("query", "expected"),
     [

@@ -6,7 +6,8 @@ import threading
 from typing import TYPE_CHECKING
 
 from verified_images.emulator.arm_errors import ArmError
-from verified_images.emulator.compute import boot_diagnostics, power, run_command, scale_set_cards
+from verified_images.emulator.compute import boot_diagnostics, data_disks, power, run_command, scale_set_cards
+from verified_images.emulator.compute.machine_actions import evict_machine
 from verified_images.emulator.compute.scale_set_actions import (
     MORE_CHANGES,
     maintenance_refused,
@@ -49,6 +50,7 @@ def instance_routes(scale_set: str) -> Iterator[Route]:
             yield Route("POST", f"{item}/{action}", _acting(action, change))
     yield Route("POST", item + "/performMaintenance", _refuse_maintenance)
     yield Route("POST", item + "/simulateEviction", _simulate_eviction)
+    yield from data_disks.routes(item, find_instance)
     yield from run_command.routes(item, find_instance)
     yield from boot_diagnostics.routes(item, find_instance)
     yield from scale_set_cards.routes(scale_set, scale_set_of, _instance_of)
@@ -121,7 +123,10 @@ def _simulate_eviction(cloud: Cloud, request: Request) -> Answer:
 
 
 def _evict(cloud: Cloud, scale_set: Resource, instance: Resource, delete: bool) -> None:  # noqa: FBT001 - a thread's argument
-    if not delete or is_flexible(scale_set):
+    if is_flexible(scale_set):
+        evict_machine(cloud, instance)
+        return
+    if not delete:
         on_each(cloud, [instance], power.deallocate_machine)
         return
     with cloud.store.changing(scale_set.id) as found:
