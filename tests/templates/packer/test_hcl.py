@@ -263,3 +263,51 @@ def test_what_packer_itself_is_told_is_read(load: Load) -> None:
     assert warnings_of(load(text.replace(">= 1.7.0", ">= 2.0") + TEMPLATE)) == [
         ("packer.required_version", "the template asks for Packer 2.0; it is read as Packer 1.16.0 does"),
     ]
+
+
+def test_dynamic_blocks_of_a_build_stand_for_sources_and_provisioners(load: Load) -> None:
+    build = """
+      build {
+        dynamic "source" {
+          for_each = { web = "Standard_B1s", db = "Standard_B2s" }
+          iterator = each
+          labels   = ["source.azure-arm.debian"]
+          content {
+            name      = each.key
+            user_data = base64encode(each.value)
+          }
+        }
+        dynamic "provisioner" {
+          for_each = ["a", "b"]
+          iterator = step
+          labels   = ["shell"]
+          content { inline = ["echo ${step.value} on ${source.name}"] }
+        }
+        provisioner "shell" { inline = ["end"] }
+      }
+    """
+    found = [loaded.template for loaded in load(SOURCE + build)]
+    assert [(each.name.rpartition("-")[2], each.builder.user_data) for each in found] == [
+        ("db", "Standard_B2s"),
+        ("web", "Standard_B1s"),
+    ]
+    commands = [
+        provisioner.inline for provisioner in found[1].provisioners if isinstance(provisioner, ShellProvisioner)
+    ]
+    assert commands == [("echo a on web",), ("echo b on web",), ("end",)]
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        ('dynamic "provisioner" { for_each = [1] }', "a dynamic block needs 'for_each' and 'content'"),
+        (
+            'dynamic "provisioner" {\n for_each = [1]\n content {} \n}',
+            "the block 'provisioner' needs one label, its type",
+        ),
+        ('dynamic "provisionr" {\n for_each = [1]\n content {} \n}', "a build has no block 'dynamic' of this form"),
+    ],
+)
+def test_dynamic_blocks_of_a_build_that_are_wrong_are_told(mistakes: Mistakes, block: str, message: str) -> None:
+    found = mistakes(SOURCE + BUILD.removesuffix("}\n") + block + "\n}\n")
+    assert any(told.startswith(message) for _, _, told in found)

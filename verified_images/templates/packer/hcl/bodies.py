@@ -99,6 +99,11 @@ class BodyReader:
 
     def _expanded(self, block: Block, path: KeyPath, file: Path, scope: Scope) -> Iterator[dict[str, Any]]:
         """Yield the options of each block that a ``dynamic`` block stands for."""
+        for body, where, inner in self.rounds(block, path, file, scope):
+            yield dict(self.section(body, where, file, inner).data)
+
+    def rounds(self, block: Block, path: KeyPath, file: Path, scope: Scope) -> Iterator[tuple[Body, KeyPath, Scope]]:
+        """Yield the body of each block that a ``dynamic`` block stands for, with its place and what it may use."""
         self.places.note(path, file, block.line)
         content = next((inner for inner in block.body.blocks if inner.type == "content"), None)
         collection = block.body.attributes.get("for_each")
@@ -116,7 +121,7 @@ class BodyReader:
             inner = scope.inner({iterator: {"key": key, "value": item}})
             where = (*path, place) if len(rounds) > 1 else path
             self.places.note(where, file, block.line)
-            yield dict(self.section(content.body, where, file, inner).data)
+            yield content.body, where, inner
 
     def _note_lines(self, tree: Expression, path: KeyPath, file: Path, line: int | None) -> None:
         """Note where a value stands, and what is in it where that is written out."""

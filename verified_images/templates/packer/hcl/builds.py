@@ -10,7 +10,7 @@ from verified_images.templates.packer.findings import Place, Section
 from verified_images.templates.packer.functions import BUILD_VALUES_LATER
 from verified_images.templates.packer.hcl.bodies import plain_texts
 from verified_images.templates.packer.hcl.scope import names_of
-from verified_images.templates.packer.hcl.syntax import Body
+from verified_images.templates.packer.hcl.syntax import Block, Body
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from verified_images.templates.packer.hcl.bodies import BodyReader
     from verified_images.templates.packer.hcl.scope import Scope
-    from verified_images.templates.packer.hcl.syntax import Block
     from verified_images.templates.problems import KeyPath
 
 _KEYS = ("name", "description", "sources")
@@ -43,6 +42,7 @@ class _Use(NamedTuple):
     body: Body | None
     path: KeyPath
     file: Path
+    scope: Scope
 
     @property
     def full_name(self) -> str:
@@ -92,7 +92,7 @@ class HclBuilds:
             self._reader.findings.error(("build",), "the template has no 'build' block")
         uses = [(build, use) for build in self._builds for use in self._uses(build, scope)]
         found = [
-            self._build(build, use, [other for of, other in uses if of is build], scope)
+            self._build(build, use, [other for of, other in uses if of is build])
             for build, use in uses
             if use.type == AZURE_ARM
         ]
@@ -114,16 +114,17 @@ class HclBuilds:
             if texts is None and value is not None:
                 findings.error((*path, "sources"), 'a list of sources is needed, such as ["source.azure-arm.name"]')
             named = [(reference, None, (*path, "sources", place)) for place, reference in enumerate(texts or ())]
-        blocks = [block for block in body.blocks if block.type == "source" and len(block.labels) == 1]
-        inner: list[tuple[str, Block | None, KeyPath]] = [*named]
-        for place, block in enumerate(blocks):
+        inner: list[tuple[str, tuple[Block, Scope] | None, KeyPath]] = [*named]
+        for place, (block, around) in enumerate(self._blocks(build, "source", scope)):
             where = (*path, "source", place)
             self._reader.places.note(where, build.file, block.line)
-            inner.append((block.labels[0], block, where))
+            if len(block.labels) == 1:
+                inner.append((block.labels[0], (block, around), where))
         if not inner and not findings.is_spoilt((*path, "sources")):
             findings.error(path, "the build names no source")
-        for reference, used_block, where in inner:
-            use = self._use(reference, used_block, where, build.file, scope)
+        for reference, used, where in inner:
+            found, around = used or (None, scope)
+            use = self._use(reference, found, where, build.file, around)
             if use is not None:
                 yield use
 
@@ -145,10 +146,10 @@ class HclBuilds:
             body = Body(rest, block.body.blocks, block.body.repeated)
             value = None if given is None else self._reader.value(given.expression, (*path, "name"), scope)
             local_name = value if isinstance(value, str) else name
-        return _Use(kind, name, local_name, body, path, file)
+        return _Use(kind, name, local_name, body, path, file, scope)
 
-    def _build(self, build: _BuildBlock, use: _Use, others: list[_Use], scope: Scope) -> Build:
-        inner = self._scope(build, use, scope)
+    def _build(self, build: _BuildBlock, use: _Use, others: list[_Use]) -> Build:
+        inner = self._scope(build, use, use.scope)
         block, file = self._sources[use.type, use.name]
         path: KeyPath = ("source", use.type, use.name)
         options = self._reader.section(block.body, path, file, inner)
@@ -168,7 +169,7 @@ class HclBuilds:
             full_name=use.full_name,
             others=tuple(other.full_name for other in others),
             strict_names=False,
-            group=self._name(build, scope),
+            group=self._name(build, use.scope),
             options=options,
             provisioners=tuple(self._inner(build, "provisioner", inner)),
             error_cleanup=cleanup[0] if cleanup else None,
@@ -196,14 +197,25 @@ class HclBuilds:
 
     def _inner(self, build: _BuildBlock, kind: str, scope: Scope) -> Iterator[Section]:
         """Yield the provisioners or post-processors of a build."""
-        blocks = [block for block in build.body.blocks if block.type == kind]
-        for place, block in enumerate(blocks):
-            yield from self._labelled(block, (*build.path, kind, place), build.file, scope)
+        for place, (block, inner) in enumerate(self._blocks(build, kind, scope)):
+            yield from self._labelled(block, (*build.path, kind, place), build.file, inner)
+
+    def _blocks(self, build: _BuildBlock, kind: str, scope: Scope) -> Iterator[tuple[Block, Scope]]:
+        """Yield the blocks of a kind, also those that a ``dynamic`` block stands for, and what each may use."""
+        for block in build.body.blocks:
+            if block.type == kind:
+                yield block, scope
+            elif block.type == "dynamic" and block.labels == (kind,):
+                path = (*build.path, "dynamic", kind)
+                for body, where, inner in self._reader.rounds(block, path, build.file, scope):
+                    given = block.body.attributes.get("labels")
+                    value = [] if given is None else self._reader.value(given.expression, (*where, "labels"), inner)
+                    yield Block(kind, tuple(plain_texts(value) or ()), body, block.line), inner
 
     def _post_processors(self, build: _BuildBlock, scope: Scope) -> Iterator[Section]:
         place = 0
         for block in build.body.blocks:
-            if block.type not in _BLOCKS or len(block.labels) != _BLOCKS[block.type]:
+            if not _is_known(block):
                 where = Place(build.file, block.line)
                 message = f"a build has no block '{block.type}' of this form{did_you_mean(block.type, _BLOCKS)}"
                 self._reader.findings.error_at(where, block.type, message)
@@ -211,16 +223,27 @@ class HclBuilds:
                 self._reader.places.note((*build.path, block.type), build.file, block.line)
                 reason = "images go to Azure alone"
                 self._reader.findings.warn((*build.path, block.type), f"'{block.type}' has no effect: {reason}")
-            for inner in block.body.blocks if block.type == "post-processors" else (block,):
-                if inner.type == "post-processor":
-                    path = (*build.path, "post-processor", place)
-                    yield from self._labelled(inner, path, build.file, scope)
-                    place += 1
+            chain = _BuildBlock(Body(blocks=[block]), build.path, build.file, block.line)
+            if block.type == "post-processors":
+                chain = chain._replace(body=block.body)
+            for inner, around in self._blocks(chain, "post-processor", scope):
+                path = (*build.path, "post-processor", place)
+                yield from self._labelled(inner, path, build.file, around)
+                place += 1
 
     def _labelled(self, block: Block, path: KeyPath, file: Path, scope: Scope) -> Iterator[Section]:
         """Yield the section of a block whose only label is its type."""
         self._reader.places.note(path, file, block.line)
         if len(block.labels) != 1:
+            if block.type != "dynamic" and not self._reader.findings.holds_spoilt(path):
+                self._reader.findings.lacks(path, f"the block '{block.type}' needs one label, its type")
             return
         section = self._reader.section(block.body, path, file, scope)
         yield Section({**section.data, "type": block.labels[0]}, path)
+
+
+def _is_known(block: Block) -> bool:
+    """Tell whether a build may have a block of this form."""
+    if block.type == "dynamic":
+        return len(block.labels) == 1 and block.labels[0] in _BLOCKS
+    return block.type in _BLOCKS and len(block.labels) == _BLOCKS[block.type]
