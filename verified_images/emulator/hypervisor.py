@@ -117,7 +117,10 @@ class Hypervisor(Protocol):
         """Make a disk at ``path``: empty, or on top of ``base``, which from then on must not change."""
 
     def freeze_disk(self, path: Path, image: Path) -> None:
-        """Make ``path`` the read-only ``image`` without copying, and put a new disk on top of it at ``path``."""
+        """Make ``path`` the read-only ``image`` without copying, and put a new disk on top of it at ``path``.
+
+        While a guest runs on the disk, ``image`` is a copy of its newest layer instead, as it is at one moment.
+        """
 
     def disk_size(self, path: Path) -> int:
         """Give the size in bytes that a guest sees."""

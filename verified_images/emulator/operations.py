@@ -49,7 +49,7 @@ class Track:
     ``statuses`` is the collection of Azure-AsyncOperation (``operations``, ``DiskOperations``,
     ``capsOperations``); ``results`` that of Location, empty when it is the same one with ``monitor=true``.
     ``empty_result`` is the status of a Location poll whose operation left nothing to show; where ``shows_result``, a
-    write shows the resource.
+    write shows the resource. ``notifies``: a header offers notifications.
     """
 
     provider: str
@@ -58,11 +58,12 @@ class Track:
     empty_result: int = 200
     timestamps: bool = True
     shows_result: bool = False
+    notifies: bool = True
 
 
 COMPUTE = Track("Microsoft.Compute")
-DISKS = Track("Microsoft.Compute", statuses="DiskOperations", shows_result=True)
-GALLERIES = Track("Microsoft.Compute", statuses="capsOperations")
+DISKS = Track("Microsoft.Compute", statuses="DiskOperations", shows_result=True, notifies=False)
+GALLERIES = Track("Microsoft.Compute", statuses="capsOperations", notifies=False)
 NETWORK = Track("Microsoft.Network", results="operationResults", empty_result=204, timestamps=False)
 
 
@@ -182,7 +183,7 @@ class Operations:
             result = self._sign(f"{place}/{track.statuses}/{key}?monitor=true&api-version={request.api_version}")
         return Started(
             key,
-            {"Azure-AsyncOperation": status, "azure-asyncnotification": "Enabled"},
+            {"Azure-AsyncOperation": status, **({"azure-asyncnotification": "Enabled"} if track.notifies else {})},
             {"Location": result},
             at_once,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
 import threading
 from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, TypeVar
@@ -21,8 +20,7 @@ def begin_together(calls: Sequence[Callable[[], T]]) -> list[Future[T]]:
     futures: list[Future[T]] = []
     for call in calls:
         future: Future[T] = Future()
-        context = contextvars.copy_context()
-        threading.Thread(target=context.run, args=(_settle, future, call), daemon=True).start()
+        threading.Thread(target=_settle, args=(future, call), daemon=True).start()
         futures.append(future)
     return futures
 

@@ -149,3 +149,17 @@ def test_a_snapshot_keeps_what_the_disk_held(estate: Estate) -> None:
     body = _on_disk(estate, "restored")
     estate.compute.virtual_machines.begin_create_or_update("g", "again", body).result()
     assert "[stdout]\nfirst\n" in estate.run("cat /root/note", "again")
+
+
+def test_a_snapshot_is_made_while_the_machine_runs(estate: Estate) -> None:
+    disk = estate.make_machine().storage_profile.os_disk
+    estate.run("echo first > /root/note")
+    creation = {"createOption": "Copy", "sourceResourceId": disk.managed_disk.id}
+    body = {"location": LOCATION, "properties": {"creationData": creation}}
+    estate.compute.snapshots.begin_create_or_update("g", "snap", body).result()
+    estate.run("echo second > /root/note")
+    _make(estate, "restored", createOption="Copy", sourceResourceId=estate.id("snapshots", "snap"))
+    other = _on_disk(estate, "restored")
+    estate.compute.virtual_machines.begin_create_or_update("g", "again", other).result()
+    assert "[stdout]\nfirst\n" in estate.run("cat /root/note", "again")
+    assert "[stdout]\nsecond\n" in estate.run("cat /root/note")

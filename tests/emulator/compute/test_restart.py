@@ -6,7 +6,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from tests.emulator.clients import Clients
-from tests.emulator.compute.estate import Estate, Faults, power_state
+from tests.emulator.compute.estate import LOCATION, Estate, Faults, power_state
 from verified_images.emulator import LocalCloud, Options
 from verified_images.emulator.compute.scale_set_rolling_upgrades import begin
 
@@ -95,4 +95,26 @@ def test_a_rolling_upgrade_that_was_interrupted_is_over(tmp_path: Path, image_ca
         rolling.begin_start_extension_upgrade("g", "ss").result()
         assert rolling.get_latest("g", "ss").running_status.code == "Completed"
         estate.close()
+
+
+def test_an_access_goes_on_and_what_was_half_written_of_others_is_gone(tmp_path: Path, image_cache: Path) -> None:
+    options = Options(hypervisor="fake", cache=image_cache)
+    with LocalCloud(tmp_path, options) as cloud:
+        estate = Estate(Clients(cloud), Faults())
+        estate.open()
+        body = {"location": LOCATION, "properties": {"creationData": {"createOption": "Empty"}, "diskSizeGB": 1}}
+        assert estate.call("PUT", "disks/d", body).status_code == 202
+        access = {"access": "Read", "durationInSeconds": 600}
+        url = str(estate.compute.disks.begin_grant_access("g", "d", access).result().access_sas)
+        for name in (".half.vhd", "stray.vhd"):
+            (tmp_path / "vhds" / name).touch()
+        estate.azure.close()
+    with LocalCloud(tmp_path, options) as cloud:
+        estate = Estate(Clients(cloud), Faults())
+        moved = cloud.endpoint + url.partition("/blobs/")[1] + url.partition("/blobs/")[2]
+        assert estate.session.head(moved, verify=str(cloud.ca_bundle), timeout=30).status_code == 200
+        assert len(estate.files("vhds")) == 1
+        estate.compute.disks.begin_revoke_access("g", "d").result()
+        estate.close()
+        assert estate.files("vhds") == []
         estate.azure.close()

@@ -33,13 +33,25 @@ def test_a_disk_has_the_size_of_its_base_or_more(hypervisor: FakeHypervisor, mar
         hypervisor.create_disk(state / "same", base=marketplace, size_bytes=None)
 
 
+def test_the_disk_of_a_running_guest_is_copied(hypervisor: FakeHypervisor, boot: Boot, state: Path) -> None:
+    disk = boot().disks[0]
+    hypervisor.run_command("vm", "echo 1 >/root/first; rm /etc/fstab", 20)
+    hypervisor.freeze_disk(disk, state / "image")
+    with pytest.raises(HypervisorError, match="exists already"):
+        hypervisor.freeze_disk(disk, state / "image")
+    assert hypervisor.run_command("vm", "echo 2 >/root/second; cat /root/first", 20).stdout == "1\n"
+    boot("other", base=state / "image")
+    assert hypervisor.run_command("other", "cd /root; ls; ls /etc/fstab", 20).stdout == "first\n"
+    assert hypervisor.run_command("vm", "cat /root/second", 20).stdout == "2\n"
+
+
 def test_what_is_written_after_a_freeze_is_not_in_the_image(
     hypervisor: FakeHypervisor, boot: Boot, spec: Callable[..., GuestSpec], state: Path
 ) -> None:
     disk = boot().disks[0]
     hypervisor.run_command("vm", "echo 1 >/root/first; rm /etc/fstab; mv /etc/apt /etc/moved; sync", 20)
     with pytest.raises(HypervisorError, match="in use by the guest vm"):
-        hypervisor.freeze_disk(disk, state / "image")
+        hypervisor.delete_disk(disk)
     hypervisor.stop("vm", graceful=True)
     hypervisor.freeze_disk(disk, state / "image")
     hypervisor.start(spec())

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from verified_images.emulator.hypervisor import HypervisorError
-from verified_images.emulator.qemu.disks import create_disk, disk_size, freeze_disk
+from verified_images.emulator.qemu.disks import (
+    copy_disk,
+    create_disk,
+    disk_size,
+    export_image,
+    freeze_disk,
+    import_image,
+)
+from verified_images.emulator.vhd import read_size_of_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,3 +149,31 @@ def test_a_missing_program_is_named_with_its_package(tmp_path: Path, monkeypatch
     monkeypatch.setitem(os.environ, "PATH", str(tmp_path))
     with pytest.raises(HypervisorError, match="apt-get install qemu-utils"):
         disk_size(tmp_path / "disk.qcow2")
+
+
+def test_a_copy_stands_on_what_the_disk_stood_on(tmp_path: Path) -> None:
+    disk, base, copy = tmp_path / "disks/a.qcow2", tmp_path / "images/base.qcow2", tmp_path / "images/copy.qcow2"
+    create_disk(disk, base=None, size_bytes=8 * MIB)
+    _write(disk, "a", 0)
+    freeze_disk(disk, base)
+    _write(disk, "b", MIB)
+    copy_disk(disk, copy)
+    _write(disk, "c", MIB)
+    assert (_holds(copy, "a", 0), _holds(copy, "b", MIB)) == (True, True)
+    assert _backing(copy) == "./base.qcow2"
+    assert copy.stat().st_mode & 0o777 == 0o444
+
+
+def test_an_image_comes_back_from_its_vhd(tmp_path: Path) -> None:
+    disk, image, vhd = tmp_path / "disks/a.qcow2", tmp_path / "images/a.qcow2", tmp_path / "a, b.vhd"
+    create_disk(disk, base=None, size_bytes=8 * MIB)
+    _write(disk, "a", 3 * MIB)
+    freeze_disk(disk, image)
+    export_image(image, vhd)
+    assert read_size_of_file(vhd) == 8 * MIB
+    import_image(vhd, tmp_path / "images/back.qcow2")
+    assert _holds(tmp_path / "images/back.qcow2", "a", 3 * MIB)
+    assert disk_size(tmp_path / "images/back.qcow2") == 8 * MIB
+    vhd.write_bytes(b"no disk")
+    with pytest.raises(HypervisorError, match="cookie value"):
+        import_image(vhd, tmp_path / "images/none.qcow2")

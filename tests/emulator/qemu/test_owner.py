@@ -135,10 +135,13 @@ def test_a_guest_that_qemu_refuses_is_told_in_its_words(hypervisor: QemuHypervis
     assert not hypervisor.is_running("one")
 
 
-def test_the_disk_of_a_running_guest_is_not_frozen(hypervisor: QemuHypervisor, disk: Path, tmp_path: Path) -> None:
+def test_the_disk_of_a_running_guest_is_copied(hypervisor: QemuHypervisor, disk: Path, tmp_path: Path) -> None:
     hypervisor.start(make_spec("one", disk, memory_mib=64))
-    with pytest.raises(HypervisorError, match=r"os\.qcow2 cannot be frozen while the guest one runs"):
-        hypervisor.freeze_disk(disk, tmp_path / "image.qcow2")
+    image = tmp_path / "images" / "image.qcow2"
+    hypervisor.freeze_disk(disk, image)
+    assert hypervisor.is_running("one")
+    assert hypervisor.disk_size(image) == hypervisor.disk_size(disk)
+    hypervisor.create_disk(tmp_path / "copy.qcow2", base=image, size_bytes=None)
 
 
 def test_a_guest_that_does_not_run_is_named(hypervisor: QemuHypervisor) -> None:

@@ -14,10 +14,12 @@ from verified_images.emulator.compute import (
     usages,
 )
 from verified_images.emulator.compute.availability_sets import AvailabilitySets
+from verified_images.emulator.compute.disk_encryption_sets import DiskEncryptionSets
 from verified_images.emulator.compute.disks import Disks
 from verified_images.emulator.compute.extensions import Extensions, InstanceExtensions
 from verified_images.emulator.compute.frozen_files import remove_strays
 from verified_images.emulator.compute.galleries import Galleries, GalleryImages
+from verified_images.emulator.compute.gallery_applications import GalleryApplications
 from verified_images.emulator.compute.gallery_image_versions import GalleryImageVersions
 from verified_images.emulator.compute.images import Images
 from verified_images.emulator.compute.proximity_placement_groups import ProximityPlacementGroups
@@ -49,10 +51,12 @@ def kinds() -> Iterator[Kind]:
         InstanceRunCommands(),
         Disks(),
         Snapshots(),
+        DiskEncryptionSets(),
         Images(),
         Galleries(),
         GalleryImages(),
         GalleryImageVersions(),
+        GalleryApplications(),
     )
 
 

@@ -1,4 +1,8 @@
-"""The api-versions of the compute provider's types. Source: Azure OpenAPI, the folders of Microsoft.Compute."""
+"""The api-versions of the compute provider's types.
+
+Source: up to 2021-04 the provider's own recorded description (GET /subscriptions/S/providers/Microsoft.Compute); since
+then the folders of Microsoft.Compute in Azure's OpenAPI, and the versions of the SDK's and of Bicep's models.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +40,13 @@ MACHINES = (
     "2026-03-01",
     "2026-04-01",
 )
-"""Of virtual machines, scale sets and images."""
+"""Of virtual machines."""
+
+SCALE_SETS = (*MACHINES[:7], "2017-10-30-preview", *MACHINES[7:])
+"""Of virtual machine scale sets."""
+
+IMAGES = MACHINES[3:]
+"""Of managed images, which came with managed disks."""
 
 DISKS = (
     "2016-04-30-preview",
@@ -71,6 +81,7 @@ GALLERIES = (
     "2019-07-01",
     "2019-12-01",
     "2020-09-30",
+    "2021-03-01",
     "2021-07-01",
     "2021-10-01",
     "2022-01-03",

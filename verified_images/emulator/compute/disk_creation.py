@@ -30,6 +30,7 @@ _COPIED = (
     "purchasePlan",
     "supportsHibernation",
 )
+_FIRST_OF_RESOURCES = "2023"  # older api-versions show another first answer
 _LEAST_UPLOAD = 20 * MEBIBYTE + FOOTER_SIZE
 _MOST_UPLOAD = 32 * 1024**4 + FOOTER_SIZE
 _NOT_EMULATED = {"Restore", "ImportSecure", "UploadPreparedSecure", "CopyFromSanSnapshot", "Attach"}
@@ -108,11 +109,19 @@ def changeable(existing: Resource, body: dict[str, Any]) -> dict[str, Any]:
 
 def as_given(resource: Resource, given: dict[str, Any], api_version: str) -> dict[str, Any]:
     """Give a disk or snapshot as the first answer to its PUT shows it: what the client sent, and little else."""
-    recent = api_version >= "2023"
-    own = {"name", "id", "location", *(("type",) if recent else ())}
-    shown = {key: value for key, value in resource.body.items() if key in {*own, *given}}
-    properties = {**(given.get("properties") or {}), "provisioningState": resource.state}
-    return {**shown, "properties": properties if recent else {**properties, "isArmResource": True}}
+    is_snapshot = resource.id.types[-1].lower() == "snapshots"
+    shown = {key: resource.body[key] for key in ("name", "id", "type", "location")}
+    shown |= {key: value for key, value in given.items() if key in resource.body and key not in shown}
+    shown["properties"] = {**(given.get("properties") or {}), "provisioningState": resource.state}
+    if api_version < _FIRST_OF_RESOURCES:
+        del shown["type"]
+        shown["properties"]["isArmResource"] = True
+        if is_snapshot:
+            del shown["name"]
+            shown["properties"]["publicNetworkAccess"] = resource.properties["publicNetworkAccess"]
+            unique = {"sourceUniqueId": resource.properties["creationData"]["sourceUniqueId"]}
+            shown["properties"]["creationData"] = {**shown["properties"]["creationData"], **unique}
+    return shown
 
 
 def _normalized(creation: dict[str, Any]) -> dict[str, Any]:

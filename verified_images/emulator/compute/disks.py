@@ -40,7 +40,6 @@ STYLE = Style(
     updated=(202, "Updating"),
     location_on_put=True,
     retry_write=2,
-    retry_delete=10,
 )
 _SKUS = (
     "Standard_LRS",

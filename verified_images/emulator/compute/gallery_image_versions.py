@@ -11,9 +11,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from verified_images.emulator.arm_errors import ArmError, invalid_parameter, resource_not_found
 from verified_images.emulator.compute import api_versions
+from verified_images.emulator.compute.disk_creation import existing_resource
 from verified_images.emulator.compute.frozen_files import import_vhd, release
 from verified_images.emulator.compute.image_parts import take_parts
-from verified_images.emulator.compute.publishing_profiles import fill_profile, region_names, replication_status
+from verified_images.emulator.compute.publishing_profiles import (
+    encryption_sets,
+    fill_profile,
+    region_names,
+    replication_status,
+)
 from verified_images.emulator.compute.version_sources import check_unchanged, find_sources
 from verified_images.emulator.lifecycle import Kind, Style
 from verified_images.emulator.locations import LOCATIONS
@@ -49,6 +55,8 @@ class GalleryImageVersions(Kind):
                 "https://aka.ms/activitylog to get more details on the conflicting requests.",
             )
         profile = fill_profile(given.get("publishingProfile") or {}, body["location"], existing)
+        for encryption_set in encryption_sets(profile):
+            existing_resource(cloud, encryption_set)
         storage = dict(given.get("storageProfile") or {})
         hidden: dict[str, Any]
         if existing:

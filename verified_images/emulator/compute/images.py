@@ -30,7 +30,7 @@ class Images(Kind):
     type: ClassVar[str] = TYPE
     style: ClassVar[Style] = Style(COMPUTE, retry_delete=10)
     noun: ClassVar[str] = "Image"
-    api_versions: ClassVar[tuple[str, ...]] = api_versions.MACHINES
+    api_versions: ClassVar[tuple[str, ...]] = api_versions.IMAGES
 
     def complete(self, cloud: Cloud, request: Request, body: dict[str, Any], existing: Resource | None) -> Resource:
         """Check that the source is generalized and fits, and describe what is in the image."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,10 @@ from verified_images.emulator.ids import ResourceId
 from verified_images.emulator.store import Resource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from verified_images.emulator.cloud import Cloud
+    from verified_images.emulator.compute.source_images import SourceImage
 
 
 def disks_of(machine: Resource) -> Iterator[dict[str, Any]]:
@@ -64,10 +66,7 @@ def _make_disk(cloud: Cloud, machine: Resource, disk: dict[str, Any]) -> Resourc
         base = None
         if disk["createOption"] == "FromImage":
             source = resolve_image(cloud, machine.properties["storageProfile"]["imageReference"], machine.location)
-            resource.body["properties"] |= {"osType": source.os_type, "hyperVGeneration": source.generation}
-            # Stored with its files: from here on the image may go, and they stay.
-            resource.hidden["files"] = list(source.files)
-            base = source.open_disk
+            base = _stand_on_image(resource, source, disk.get("lun"))
         resource.hidden["path"] = str(new_disk_path(cloud))
         cloud.store.put(resource)
     try:
@@ -80,6 +79,26 @@ def _make_disk(cloud: Cloud, machine: Resource, disk: dict[str, Any]) -> Resourc
     return resource
 
 
+def _stand_on_image(resource: Resource, source: SourceImage, lun: int | None) -> Callable[[], Path]:
+    """Let a new disk stand on an image's OS disk or data disk; the files are stored with it: the image may go then."""
+    if lun is None:
+        resource.body["properties"] |= {
+            "osType": source.os_type,
+            "hyperVGeneration": source.generation,
+            "supportedCapabilities": {"architecture": source.architecture},
+        }
+        resource.hidden["files"] = list(source.files)
+        return source.open_disk
+    files = next((disk.files for disk in source.data_disks if disk.lun == lun), ())
+    if not files:
+        raise ArmError(
+            400, "InvalidParameter", f"The image has no data disk at LUN {lun}.", target="dataDisk.createOption"
+        )
+    resource.properties["creationData"]["imageReference"]["lun"] = lun
+    resource.hidden["files"] = list(files)
+    return lambda: Path(files[0])
+
+
 def _disk_path(name: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     provider, kind = TYPE.split("/")
     return provider, (kind,), (name,)
@@ -89,8 +108,9 @@ def _describe(machine: Resource, identifier: ResourceId, disk: dict[str, Any]) -
     sku = disk["managedDisk"]["storageAccountType"]
     creation: dict[str, Any] = {"createOption": disk["createOption"]}
     if disk["createOption"] == "FromImage":
-        creation["imageReference"] = {"id": machine.properties["storageProfile"]["imageReference"].get("id", "")}
-    properties = disk_defaults({"creationData": creation, "diskSizeGB": disk["diskSizeGB"]})
+        creation["imageReference"] = {"id": _image_id(machine)}
+    properties = disk_defaults({"creationData": creation, "diskSizeGB": disk["diskSizeGB"]}, sku)
+    properties["LastOwnershipUpdateTime"] = properties["timeCreated"]
     return Resource(
         identifier,
         {
@@ -98,13 +118,26 @@ def _describe(machine: Resource, identifier: ResourceId, disk: dict[str, Any]) -
             "id": str(identifier),
             "type": TYPE,
             "location": machine.location,
-            **({"tags": machine.tags} if machine.tags else {}),
+            **({"tags": machine.tags} if "tags" in machine.body else {}),
             **({"zones": machine.body["zones"]} if machine.body.get("zones") else {}),
             "sku": {"name": sku, "tier": sku.partition("_")[0]},
             "managedBy": str(machine.id),
             "properties": {**properties, "diskState": "Attached", "provisioningState": "Succeeded"},
         },
         {"made": True, "source": ""},
+    )
+
+
+def _image_id(machine: Resource) -> str:
+    """Give the id of a machine's image; a Marketplace image has one in the catalogue of its location."""
+    reference = machine.properties["storageProfile"]["imageReference"]
+    if given := reference.get("id"):
+        return str(given)
+    version = reference.get("exactVersion") or reference.get("version")
+    return (
+        f"/Subscriptions/{machine.id.subscription}/Providers/Microsoft.Compute/Locations/{machine.location}/Publishers/"
+        f"{reference.get('publisher')}/ArtifactTypes/VMImage/Offers/{reference.get('offer')}/Skus/"
+        f"{reference.get('sku')}/Versions/{version}"
     )
 
 
@@ -124,6 +157,7 @@ def set_disk_owner(cloud: Cloud, identifier: str, owner: ResourceId | None, stat
             if owner:
                 disk.body["managedBy"] = str(owner)
             disk.properties["diskState"] = state
+            disk.properties["LastOwnershipUpdateTime"] = datetime.now(UTC).isoformat()
 
 
 def mark_disks(cloud: Cloud, machine: Resource, state: str) -> None:

@@ -16,6 +16,7 @@ from verified_images.emulator.compute.sizes import find_size
 if TYPE_CHECKING:
     from verified_images.emulator.cloud import Cloud
     from verified_images.emulator.compute.sizes import Size
+    from verified_images.emulator.compute.source_images import SourceImage
     from verified_images.emulator.store import Resource
 
 
@@ -45,6 +46,7 @@ def fill_storage(cloud: Cloud, machine: Resource, secrets: dict[str, str]) -> No
             check_ephemeral(profile["osDisk"], size)
         if not named:
             machine.hidden["unnamed"] = [profile["osDisk"]["name"]]
+        profile["dataDisks"] = with_image_disks(profile.get("dataDisks"), source)
         machine.hidden |= {"generation": source.generation, "os_state": "Specialized"}
     if given := properties.get("osProfile"):
         properties["osProfile"] = machine_model.fill_os_profile(given, name)
@@ -55,6 +57,32 @@ def fill_storage(cloud: Cloud, machine: Resource, secrets: dict[str, str]) -> No
     machine.hidden["unnamed"] = [*machine.hidden.get("unnamed", []), *made_up]
     properties["storageProfile"] = profile
     _check_generation(size, machine.hidden["generation"])
+
+
+def with_image_disks(given: list[dict[str, Any]] | None, source: SourceImage) -> list[dict[str, Any]]:
+    """Give the data disks that a machine made from an image is to have: the image's, and those that it is given.
+
+    Raises:
+        ArmError: 400: a data disk is to be made from one that the image does not have.
+    """
+    of_image = {disk.lun: disk for disk in source.data_disks}
+    disks = []
+    for disk in given or []:
+        if disk.get("createOption") != "FromImage":
+            disks.append(disk)
+            continue
+        own = of_image.pop(disk.get("lun", -1), None)
+        if own is None:
+            raise invalid_parameter(
+                "dataDisk.createOption", f"The image has no data disk at LUN {disk.get('lun')} to make a disk from."
+            )
+        disks.append({"caching": own.caching, "diskSizeGB": own.size_gb, **disk})
+    taken = {disk.get("lun") for disk in disks}
+    for lun, own in of_image.items():
+        if lun not in taken:
+            option = {"lun": lun, "createOption": "FromImage"}
+            disks.append({**option, "caching": own.caching, "diskSizeGB": own.size_gb})
+    return disks
 
 
 def fill_data_disks(

@@ -63,14 +63,6 @@ def find_platform_image_by_id(cloud: Cloud, identifier: str) -> SourceImage:
     return find_platform_image(cloud, {key: named.get(name, "") for key, name in keys.items()})
 
 
-def image_id(subscription: str, location: str, offer: Offer, version: str) -> str:
-    """Give the id of a version of an offer as the catalogue and the disks made from it have it."""
-    return (
-        f"/Subscriptions/{subscription}/Providers/Microsoft.Compute/Locations/{location}/Publishers/{offer.publisher}"
-        f"/ArtifactTypes/VMImage/Offers/{offer.offer}/Skus/{offer.sku}/Versions/{version}"
-    )
-
-
 def _source(cloud: Cloud, offer: Offer, version: str) -> SourceImage:
     return SourceImage(
         open_disk=lambda: cloud.hypervisor.marketplace_disk(offer.boots, offer.generation),

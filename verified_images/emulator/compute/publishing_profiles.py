@@ -121,6 +121,13 @@ def _check_end_of_life(date: str | None) -> None:
         raise invalid_parameter(f"{_PATH}.endOfLifeDate", f"The value '{date}' is not a date.") from error
 
 
+def encryption_sets(profile: dict[str, Any]) -> list[str]:
+    """Give the ids of the disk encryption sets that a profile's regions name."""
+    encryptions = [region.get("encryption") or {} for region in profile["targetRegions"]]
+    disks = [disk for each in encryptions for disk in (each.get("osDiskImage"), *(each.get("dataDiskImages") or []))]
+    return [disk["diskEncryptionSetId"] for disk in disks if disk and disk.get("diskEncryptionSetId")]
+
+
 def region_names(version: Resource) -> list[str]:
     """Give the names of a version's target regions."""
     return [normalize_location(region["name"]) for region in version.properties["publishingProfile"]["targetRegions"]]

@@ -42,7 +42,7 @@ class ScaleSets(Kind):
     slow_write: ClassVar[bool] = True
     slow_delete: ClassVar[bool] = True
     noun: ClassVar[str] = "VMScaleSet"
-    api_versions: ClassVar[tuple[str, ...]] = api_versions.MACHINES
+    api_versions: ClassVar[tuple[str, ...]] = api_versions.SCALE_SETS
 
     def more_routes(self) -> Iterator[Route]:
         """Give the routes of a scale set's views, actions and instances."""

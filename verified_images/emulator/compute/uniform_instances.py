@@ -13,6 +13,7 @@ from verified_images.emulator.compute import machine_model, power
 from verified_images.emulator.compute.guests import boot_guest
 from verified_images.emulator.compute.image_references import resolve_image
 from verified_images.emulator.compute.machine_disks import let_go_of_disks, provide_disks
+from verified_images.emulator.compute.machine_storage import with_image_disks
 from verified_images.emulator.compute.scale_set_cards import make_cards
 from verified_images.emulator.compute.scale_set_extensions import run_extensions
 from verified_images.emulator.compute.side_by_side import on_each
@@ -173,7 +174,7 @@ def uniform_model(cloud: Cloud, scale_set: Resource, identifier: ResourceId) -> 
     if source.exact_version:
         storage["imageReference"] = {**reference, "exactVersion": source.exact_version}
     storage["osDisk"] = {**storage["osDisk"], "name": new_disk_name(identifier)}
-    storage["dataDisks"] = _data_disks(storage.get("dataDisks") or [], identifier)
+    storage["dataDisks"] = _data_disks(with_image_disks(storage.get("dataDisks"), source), identifier)
     cards = profile["networkProfile"]["networkInterfaceConfigurations"]
     properties = {
         "modelDefinitionApplied": "VirtualMachineScaleSet",

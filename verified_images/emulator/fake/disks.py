@@ -80,6 +80,24 @@ class DiskStore:
             write_disk(image, replace(disk, is_image=True))
             self._put_on_top(path, disk.layers, disk.size_bytes)
 
+    def copy(self, path: Path, image: Path) -> None:
+        """Make a read-only ``image`` of what the disk of a running guest holds, by a copy of its newest layer.
+
+        Raises:
+            HypervisorError: there is no such disk, or there is such an image already.
+        """
+        with self._lock:
+            if image.exists():
+                raise HypervisorError(f"the image {image.name} exists already")
+            disk = read_disk(path)
+            *below, top = disk.layers
+            copied = replace(disk, id=uuid.uuid4().hex[:12], layers=(*below, uuid.uuid4().hex[:12]), is_image=True)
+            self._claim(copied)
+            target = self._folder / copied.layers[-1]
+            (target / "work").mkdir(parents=True)
+            run_as_tree_owner(find_program("cp"), "-a", "--", self._folder / top / "files", target)
+            write_disk(image, copied)
+
     def export(self, image: Path, vhd: Path) -> None:
         """Write what an image holds to a fixed-size VHD.
 

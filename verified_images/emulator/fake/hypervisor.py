@@ -155,10 +155,13 @@ class FakeHypervisor:
         self._disks.create(path, base=base, size_bytes=size_bytes)
 
     def freeze_disk(self, path: Path, image: Path) -> None:
-        """Make ``path`` the read-only ``image`` and put a new disk on top of it at ``path``."""
+        """Make ``path`` the read-only ``image`` and put a new disk on top; copy the disk of a running guest."""
         with self._lock:
-            self._check_unused(path)
-            self._disks.freeze(path, image)
+            if any(path in entry.guest.spec.disks and entry.guest.is_running for entry in self._entries.values()):
+                self._disks.copy(path, image)
+            else:
+                self._check_unused(path)
+                self._disks.freeze(path, image)
 
     def disk_size(self, path: Path) -> int:
         """Give the size in bytes that a guest is told."""

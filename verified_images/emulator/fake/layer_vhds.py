@@ -94,7 +94,7 @@ def _place_layers(header: bytes, bases: Path) -> dict[str, str]:
 
 
 def _archive(folder: Path, layers: list[str], target: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=target.parent) as work:
+    with tempfile.TemporaryDirectory(dir=folder) as work:
         archive = Path(work) / "layers.tar"
         parts = [f"{layer}/files" for layer in layers]
         options = ("--create", "--sparse", "--numeric-owner", "--xattrs", "--xattrs-include=user.*")
@@ -106,7 +106,7 @@ def _archive(folder: Path, layers: list[str], target: Path) -> None:
 def _extract(folder: Path, vhd: Path, size: int, names: dict[str, str]) -> None:
     if not names:
         return
-    with tempfile.TemporaryDirectory(dir=folder.parent) as work:
+    with tempfile.TemporaryDirectory(dir=folder) as work:
         archive = Path(work) / "layers.tar"
         archive.touch()
         _copy(vhd, archive, 0, start=_HEADER_SIZE, stop=size)

@@ -45,6 +45,19 @@ def freeze_disk(path: Path, image: Path) -> None:
     unfinished.rename(path)
 
 
+def copy_disk(path: Path, image: Path) -> None:
+    """Make a read-only ``image`` of what a disk holds, by a copy of its newest layer; nobody may write meanwhile."""
+    image.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = _unfinished(image)
+    _run("cp", "--sparse=always", "--reflink=auto", str(path), str(unfinished))
+    reference = _info(path).get("backing-filename")
+    if isinstance(reference, str) and not reference.startswith("/"):
+        base = Path(os.path.normpath(path.parent.absolute() / reference))
+        _qemu_img("rebase", "-q", "-u", "-F", "qcow2", "-b", backing_reference(image, base), str(unfinished))
+    unfinished.chmod(0o444)
+    unfinished.replace(image)
+
+
 def export_image(image: Path, vhd: Path) -> None:
     """Write what an image holds to a fixed-size VHD of exactly its size."""
     unfinished = _unfinished(vhd)
@@ -116,9 +129,13 @@ def _info(path: Path) -> dict[str, Any]:
 
 def _qemu_img(*arguments: str) -> str:
     try:
-        done = subprocess.run(["qemu-img", *arguments], capture_output=True, text=True, check=False)
+        return _run("qemu-img", *arguments)
     except FileNotFoundError as error:
         raise HypervisorError("disks need qemu-img; install with: apt-get install qemu-utils") from error
+
+
+def _run(program: str, *arguments: str) -> str:
+    done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise HypervisorError(f"qemu-img {arguments[0]} failed: {done.stderr.strip()}")
+        raise HypervisorError(f"{program} {arguments[0]} failed: {done.stderr.strip()}")
     return done.stdout

@@ -100,6 +100,20 @@ class Guest:
                 self._forwards[port] = self._add_forward(port, 0)
             return self._forwards[port]
 
+    def while_paused(self, work: Callable[[], None]) -> None:
+        """Do something while the guest stands still and its disks hold all that it has written.
+
+        Raises:
+            HypervisorError: the guest has ended.
+        """
+        with self._lock:
+            monitor = self._qemu.monitor
+            monitor.execute("stop")
+            try:
+                work()
+            finally:
+                monitor.execute("cont")
+
     def restart(self) -> None:
         """Restart the guest in place: as its users would, or by the reset line if it does not follow."""
         before = self._qemu

@@ -124,11 +124,12 @@ class QemuHypervisor:
         disks.create_disk(path, base=base, size_bytes=size_bytes)
 
     def freeze_disk(self, path: Path, image: Path) -> None:
-        """Make ``path`` the read-only ``image`` and put a new disk on top of it at ``path``."""
+        """Make ``path`` the read-only ``image`` and put a new disk on top; copy the disk of a running guest."""
         with self._lock:
-            for name, guest in self._guests.items():
+            for guest in self._guests.values():
                 if path in guest.spec.disks and guest.is_running:
-                    raise HypervisorError(f"the disk {path.name} cannot be frozen while the guest {name} runs")
+                    guest.while_paused(lambda: disks.copy_disk(path, image))
+                    return
             disks.freeze_disk(path, image)
 
     def disk_size(self, path: Path) -> int:
