@@ -38,7 +38,7 @@ class GuestScript:
             f"umask 077\nmkdir -p {shlex.quote(folder)} && cd {shlex.quote(folder)} || exit 1\n"
             f"cat >script.sh <<'{_END}'\n{self.text}\n{_END}\n"
             f"chmod 755 script.sh\n{self._give_to_user()}umask 022\n{exports}"
-            f"setsid sh -c 'echo $$ >{shlex.quote(folder)}/pid; exec \"$@\"' sh {self._as_user()}{command}\n"
+            f"setsid /bin/sh -c 'echo $$ >{shlex.quote(folder)}/pid; exec \"$@\"' sh {self._as_user()}{command}\n"
             f"code=$?\nrm -f script.sh pid\nexit $code\n"
         )
 
@@ -52,15 +52,15 @@ class GuestScript:
         )
 
     def _as_user(self) -> str:
-        if not self.user:
-            return ""
-        user = shlex.quote(self.user)
-        return f'setpriv --reuid={user} --regid="$(id -g {user})" --clear-groups '
+        return f"runuser -u {shlex.quote(self.user)} -- " if self.user else ""
 
     def killing(self) -> str:
-        """Give the shell text that ends the script and what it has started."""
+        """Give the shell text that ends the script and what it has started; it may be just about to begin."""
         file = shlex.quote(f"{_AGENT}/{self.folder}/pid")
-        return f'if pid=$(cat {file} 2>/dev/null); then kill -9 -"$pid"; fi; exit 0\n'
+        return (
+            f"for try in 1 2 3 4 5 6 7 8 9 10; do\n    pid=$(cat {file} 2>/dev/null)\n"
+            '    if [ -n "$pid" ]; then kill -9 -"$pid"; break; fi\n    sleep 0.2\ndone\nexit 0\n'
+        )
 
 
 _END = "END-OF-THE-SCRIPT-8d0f6b6c"
