@@ -4,141 +4,20 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-ALL_TESTS = "pytest -n 2 --dist loadgroup --no-loadscope-reorder"
-REPOSITORY = Path(__file__).parents[1]
-SHELL_TOOLS = (
-    "cat", "cp", "date", "dirname", "env", "flock", "mkdir", "mktemp", "mv", "readlink", "rm", "sha256sum", "sh",
-    "sleep", "touch",
-)  # fmt: skip
-NOTE = '#!/bin/sh\nnote() { printf "%s\\n" "${0##*/} $*" >>"$MACHINE/calls"; }\n'
+from tests.pretended_machine import ALL_TESTS, CLIENTS, SUDO, Machine, make_machine
 
-PYTHON = f"""{NOTE}
-case $* in
-    -V) echo Python 3.9.2 ;;
-    '') [ ! -e "$MACHINE/python-is-old" ] && echo "$0" ;;
-    -c*) [ ! -e "$MACHINE/python-is-old" ] ;;
-    '-m venv .venv') note "$@" && mkdir -p .venv/bin && cp "$MACHINE/venv-python" .venv/bin/python ;;
-esac
-"""
-VENV_PYTHON = f"""{NOTE}
-case $* in
-    -VV) echo Python 3.11.2 ;;
-    -c*) echo True ;;
-    '-m pip --version') ;;
-    *) note "$@" ;;
-esac
-case $* in
-    *'pip install'*)
-        sleep 0.05
-        [ ! -e "$MACHINE/index-is-down" ] || {{ echo 'no route to the index'; exit 1; }}
-        cp "$0" .venv/bin/lint-imports ;;
-    '-m ruff check'*) echo 'a line is too long'; exit 1 ;;
-    '-m pytest'*) exit 5 ;;
-esac
-"""
-APT_GET = f"""{NOTE}
-note "$@"
-case $* in
-    *' install '*)
-        [ ! -e "$MACHINE/lists-are-old" ] && [ ! -e "$MACHINE/packages-are-unknown" ] || exit 100
-        cp "$MACHINE/python3" "$MACHINE/bin/python3"
-        touch "$MACHINE/usr/share/OVMF/OVMF_CODE_4M.fd"
-        cp "$MACHINE/bin/mmdebstrap" "$MACHINE/bin/qemu-img"
-        cp "$MACHINE/bin/mmdebstrap" "$MACHINE/bin/sshd" ;;
-    *update) rm -f "$MACHINE/lists-are-old" ;;
-esac
-"""
-SUDO = f"""{NOTE}
-[ "$*" != '-n true' ] || exit 0
-note "$@"
-FAKE_UID=0 exec "$@"
-"""
-
-
-@dataclass(frozen=True)
-class Machine:
-    """A folder that stands for a machine, with a clone of the project in a folder whose name has a space."""
-
-    folder: Path
-
-    @property
-    def project(self) -> Path:
-        return self.folder / "a project"
-
-    def add_command(self, name: str, script: str = "#!/bin/sh\n") -> None:
-        command = self.folder / "bin" / name
-        command.write_text(script)
-        command.chmod(0o755)
-
-    def remove_command(self, name: str) -> None:
-        (self.folder / "bin" / name).unlink()
-
-    def set(self, condition: str) -> None:
-        (self.folder / condition).touch()
-
-    def run(
-        self, *arguments: str, program: str = "dev", user: int = 0, cwd: Path | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [self.project / program, *arguments],
-            cwd=cwd or self.project,
-            env={"PATH": f"{self.folder}/bin", "MACHINE": str(self.folder), "FAKE_UID": str(user)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-
-    def take_calls(self) -> list[str]:
-        """Returns what was called since the last time, questions about versions left out."""
-        log = self.folder / "calls"
-        calls = log.read_text().splitlines() if log.exists() else []
-        log.unlink(missing_ok=True)
-        return calls
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
-    """A machine on which everything is installed but the virtual environment."""
-    machine = Machine(tmp_path)
-    for folder in ("bin", "a project/.ci"):
-        (tmp_path / folder).mkdir(parents=True)
-    for name in ("pyproject.toml", ".ci/constraints.txt", ".ci/run"):
-        shutil.copy(REPOSITORY / name, machine.project / name)
-    script = (REPOSITORY / "dev").read_text()
-    probed_files = re.findall(r"(?m)^[\w-]+ +(/\S+)$", script)
-    for file in (*probed_files, "/usr/bin/python3", "/run/systemd/system"):
-        script = script.replace(file, f"{tmp_path}{file}")
-        (tmp_path / file[1:]).parent.mkdir(parents=True, exist_ok=True)
-    script = script.replace(":/usr/local/sbin:/usr/sbin:/sbin", "")
-    for file in probed_files:
-        (tmp_path / file[1:]).touch()
-    (machine.project / "dev").write_text(script)
-    (machine.project / "dev").chmod(0o755)
-    for tool in SHELL_TOOLS:
-        found = shutil.which(tool)
-        assert found
-        (tmp_path / "bin" / tool).symlink_to(found)
-    probed_commands = re.findall(r"(?m)^[\w-]+ +([\w-][\w.-]*)$", script)
-    assert {"mmdebstrap", "qemu-img", "sshd"} <= set(probed_commands)
-    for command in probed_commands:
-        machine.add_command(command)
-    for path, text in (("python3", PYTHON), ("venv-python", VENV_PYTHON)):
-        (tmp_path / path).write_text(text)
-        (tmp_path / path).chmod(0o755)
-    machine.add_command("python3", PYTHON)
-    machine.add_command("apt-get", APT_GET)
-    machine.add_command("systemctl", f'{NOTE}note "$@"\n')
-    machine.add_command("id", '#!/bin/sh\necho "$FAKE_UID"\n')
-    return machine
+    return make_machine(tmp_path)
 
 
 class TestSetUp:
@@ -151,6 +30,7 @@ class TestSetUp:
                 f"python -m pip install --disable-pip-version-check --no-input --quiet -c .ci/constraints.txt {what}"
                 for what in ("pip hatchling editables", "--no-build-isolation -e . --group dev")
             ),
+            *CLIENTS,
             f"python -m {ALL_TESTS}",
         ]
         assert re.search(r"^dev: install Python packages into \.venv: \d+ s$", result.stderr, re.MULTILINE)
@@ -203,6 +83,30 @@ class TestSetUp:
         assert machine.take_calls()[0] == "python3 -m venv .venv"
         assert not (machine.project / ".venv/incomplete").exists()
 
+    def test_goes_on_without_the_clients_of_others_that_cannot_be_installed(self, machine: Machine) -> None:
+        machine.run("check")
+        machine.set("index-is-down")
+        machine.take_calls()
+
+        result = machine.run("test")
+
+        assert machine.take_calls() == [*CLIENTS, f"python -m {ALL_TESTS}"]
+        assert "no route to the index" in result.stderr
+        assert "dev: the tests of the azure CLI are skipped" in result.stderr
+
+    def test_leaves_the_clients_of_others_out_where_no_test_of_theirs_is_asked_for(self, machine: Machine) -> None:
+        machine.run("check")
+        machine.take_calls()
+
+        machine.run("test", "tests/test_it.py")
+        machine.run("test", "tests/clients")
+
+        assert machine.take_calls() == [
+            "python -m pytest tests/test_it.py",
+            *CLIENTS,
+            "python -m pytest tests/clients",
+        ]
+
     def test_shows_why_a_step_failed_and_recovers(self, machine: Machine) -> None:
         machine.set("index-is-down")
         failed = machine.run("test")
@@ -220,7 +124,7 @@ class TestSetUp:
 
         calls = machine.take_calls()
         assert calls.count("python3 -m venv .venv") == 1
-        assert sum(" pip install " in call for call in calls) == 2
+        assert sum(" pip install " in call for call in calls) == 3
         assert calls.count(f"python -m {ALL_TESTS}") == 2
         assert [result.returncode for result in results] == [5, 5]
 

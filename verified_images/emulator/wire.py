@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from verified_images.emulator.arm_errors import ArmError
 from verified_images.emulator.ids import ResourceId
+from verified_images.emulator.relaxed_json import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -76,7 +77,7 @@ class Request:
             ArmError: 400 InvalidRequestContent: there is no body, or it is not a JSON object.
         """
         try:
-            body = json.loads(self.content or b"")
+            body = read_json(self.content)
         except (ValueError, RecursionError) as error:
             raise ArmError(
                 400,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,10 @@ class Caller:
         return f"{self.subscription}/{path}"
 
     def delete_group(self, name: str) -> None:
-        assert self("DELETE", f"resourceGroups/{name}").status_code == 202
+        answer = self("DELETE", f"resourceGroups/{name}")
+        assert answer.status_code == 202
+        while self("GET", answer.headers["Location"]).status_code == 202:
+            time.sleep(0.005)
 
 
 def error_of(response: requests.Response) -> tuple[int, str]:

@@ -163,10 +163,12 @@ def disk_defaults(properties: dict[str, Any], sku: str = "Standard_LRS") -> dict
 
 def _sku(given: dict[str, Any], before: dict[str, Any] | None = None) -> dict[str, Any]:
     name = given.get("name") or (before or {}).get("name") or "Standard_LRS"
-    if name not in _SKUS:
+    known = {spelt.lower(): spelt for spelt in _SKUS}
+    if name.lower() not in known:
         raise invalid_parameter(
             "sku.name", f"The value '{name}' of parameter 'sku.name' is not one of: {', '.join(_SKUS)}."
         )
+    name = known[name.lower()]
     return {"name": name, "tier": {"UltraSSD_LRS": "Ultra"}.get(name, name.partition("_")[0])}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from verified_images.emulator.cloud import Cloud
     from verified_images.emulator.store import Resource
 
+_LATEST = re.compile("/versions/latest$", re.IGNORECASE)
+
 
 def resolve_image(cloud: Cloud, reference: dict[str, Any], location: str) -> SourceImage:
     """Give the image that an imageReference names, for a machine in ``location``.
@@ -27,7 +30,7 @@ def resolve_image(cloud: Cloud, reference: dict[str, Any], location: str) -> Sou
     identifier = reference.get("id")
     if not identifier:
         return find_platform_image(cloud, reference)
-    found = cloud.store.find(identifier)
+    found = cloud.store.find(_LATEST.sub("", identifier))
     kind = found.id.type.lower() if found else ""
     if found and kind == images.TYPE.lower():
         return _managed_image(found, location)

@@ -74,12 +74,13 @@ def _replicas(count: int, mode: str, name: str) -> int:
 
 
 def _account_type(name: str) -> str:
-    if name not in _STORAGE_TYPES:
+    known = {spelt.lower(): spelt for spelt in _STORAGE_TYPES}
+    if name.lower() not in known:
         raise invalid_parameter(
             f"{_PATH}.storageAccountType",
             f"The storage account type '{name}' is not one of: {', '.join(_STORAGE_TYPES)}.",
         )
-    return name
+    return known[name.lower()]
 
 
 def _check_regions(regions: list[dict[str, Any]], location: str) -> None:
@@ -106,7 +107,7 @@ def _target_region(region: dict[str, Any], replicas: int, account_type: str, mod
         "name": LOCATIONS[normalize_location(region["name"])],
     }
     _replicas(shown["regionalReplicaCount"], mode, "targetRegions.regionalReplicaCount")
-    _account_type(shown["storageAccountType"])
+    shown["storageAccountType"] = _account_type(shown["storageAccountType"])
     os_disk = (shown.get("encryption") or {}).get("osDiskImage")
     if os_disk:
         shown["encryption"] = {**shown["encryption"], "osDiskImage": {"securityProfile": {}, **os_disk}}

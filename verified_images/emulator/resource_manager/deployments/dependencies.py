@@ -57,7 +57,7 @@ def unprocessable(request: Request, planned: Planned, error: TemplateError) -> E
 def _explicit(request: Request, plan: Plan, planned: Planned) -> Iterator[str]:
     for item in evaluate_value(planned.definition.get("dependsOn") or [], planned.scope):
         found = plan.find(str(item))
-        if not found and str(item).lower() not in plan.loops and not _is_empty_loop(plan, str(item)):
+        if not found and str(item).lower() not in plan.loops:
             raise invalid_template(
                 request,
                 f"The resource '{item}' is not defined in the template. Please see https://aka.ms/arm-syntax for usage "
@@ -65,11 +65,6 @@ def _explicit(request: Request, plan: Plan, planned: Planned) -> Iterator[str]:
                 name=planned.name,
             )
         yield from (one.key for one in found)
-
-
-def _is_empty_loop(plan: Plan, name: str) -> bool:
-    """Tell whether a name is that of a symbolic loop, which stands for all its turns, or for none."""
-    return any(planned.symbol.lower().startswith(f"{name.lower()}[") for planned in plan.resources.values())
 
 
 def _implicit(plan: Plan, planned: Planned) -> Iterator[str]:

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.locations import normalize_location
 from verified_images.emulator.resource_manager.deployments.language.errors import TemplateError
-from verified_images.emulator.resource_manager.deployments.language.evaluation import count_copies, evaluate_value
+from verified_images.emulator.resource_manager.deployments.language.evaluation import (
+    count_copies,
+    evaluate_text,
+    evaluate_value,
+)
 from verified_images.emulator.resource_manager.deployments.refusals import invalid_template, not_emulated
 
 if TYPE_CHECKING:
@@ -40,7 +44,7 @@ _NOT_IN_BODY = {
 
 @dataclass(slots=True)
 class Planned:
-    """One resource of a deployment. ``needs`` are the keys of those that come first; ``loop`` its copy's name.
+    """One resource of a deployment. ``needs`` are the keys of those that come first.
 
     One that only exists already, or whose condition is not met, is known but not deployed.
     """
@@ -52,7 +56,6 @@ class Planned:
     symbol: str
     definition: dict[str, Any]
     scope: Scope
-    loop: str = ""
     deployed: bool = True
     needs: set[str] = field(default_factory=set)
 
@@ -123,6 +126,8 @@ def make_plan(request: Request, template: Template, scope: Scope, group: Resourc
     """
     plan = Plan({})
     for symbol, definition in template.resources:
+        loops = _loop_names(request, symbol, definition, scope)
+        plan.loops.update({name: [] for name in loops if name not in plan.loops})
         for planned in _expand(request, definition, _Place(symbol, scope, group)):
             if planned.key in plan.resources:
                 if not (planned.deployed and plan.resources[planned.key].deployed):
@@ -130,9 +135,20 @@ def make_plan(request: Request, template: Template, scope: Scope, group: Resourc
                     continue
                 raise _defined_twice(request, planned)
             plan.resources[planned.key] = planned
-            if planned.loop:
-                plan.loops.setdefault(planned.loop.lower(), []).append(planned.key)
+            for name in loops:
+                plan.loops[name].append(planned.key)
     return plan
+
+
+def _loop_names(request: Request, symbol: str, definition: dict[str, Any], scope: Scope) -> set[str]:
+    """Give the names that stand for all turns of a resource's loop, of which there may be none."""
+    loop = definition.get("copy")
+    if not isinstance(loop, dict):
+        return set()
+    try:
+        return {str(evaluate_text(str(loop.get("name")), scope)).lower(), symbol.lower()} - {""}
+    except TemplateError as error:
+        raise _invalid_resource(request, definition, error) from error
 
 
 def _keep_deployed(plan: Plan, planned: Planned) -> None:
@@ -165,7 +181,7 @@ def _expand(request: Request, definition: dict[str, Any], place: _Place) -> Iter
     loop = definition.get("copy")
     try:
         if not isinstance(loop, dict):
-            yield from _expand_one(request, definition, place, "")
+            yield from _expand_one(request, definition, place)
             return
         name = str(evaluate_value(loop.get("name"), place.scope))
         count = count_copies({**loop, "name": name}, place.scope)
@@ -180,7 +196,7 @@ def _expand(request: Request, definition: dict[str, Any], place: _Place) -> Iter
                 place.parent_name,
                 place.deployed,
             )
-            turns.append(list(_expand_one(request, definition, turn, name)))
+            turns.append(list(_expand_one(request, definition, turn)))
             if isinstance(size, int) and size > 0 and index >= size:
                 batch = turns[(index // size - 1) * size : index // size * size]
                 turns[-1][0].needs.update(planned.key for earlier in batch for planned in earlier)
@@ -200,7 +216,7 @@ def _invalid_resource(request: Request, definition: dict[str, Any], error: Templ
     )
 
 
-def _expand_one(request: Request, definition: dict[str, Any], place: _Place, loop: str) -> Iterator[Planned]:
+def _expand_one(request: Request, definition: dict[str, Any], place: _Place) -> Iterator[Planned]:
     kind, name = (str(evaluate_value(definition[key], place.scope)) for key in ("type", "name"))
     if place.parent_type and not kind.lower().startswith(place.parent_type.lower() + "/"):
         kind, name = f"{place.parent_type}/{kind}", f"{place.parent_name}/{name}"
@@ -218,7 +234,6 @@ def _expand_one(request: Request, definition: dict[str, Any], place: _Place, loo
         place.symbol,
         definition,
         place.scope,
-        loop,
         deployed,
     )
     yield planned

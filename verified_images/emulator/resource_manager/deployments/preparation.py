@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.arm_errors import ArmError
+from verified_images.emulator.authorization.permissions import is_permitted
 from verified_images.emulator.locations import LOCATIONS
 from verified_images.emulator.resource_manager.deployments.dependencies import connect, unprocessable
 from verified_images.emulator.resource_manager.deployments.environment import Environment, default_functions
@@ -16,6 +17,7 @@ from verified_images.emulator.resource_manager.deployments.parameters import bin
 from verified_images.emulator.resource_manager.deployments.plan import DEPLOYMENTS, Plan, make_plan
 from verified_images.emulator.resource_manager.deployments.refusals import (
     invalid_content,
+    not_authorized,
     not_emulated,
 )
 from verified_images.emulator.resource_manager.deployments.templates import Template, read_template
@@ -40,7 +42,6 @@ _MEMBERS = {
     "whatifsettings",
 }
 _MODES = {"incremental": "Incremental", "complete": "Complete"}
-_UNCHECKED = ("microsoft.resources", "microsoft.authorization")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,9 @@ def prepare(cloud: Cloud, request: Request, deployment: ResourceId) -> Prepared:
     connect(request, plan)
     prepared = Prepared(deployment, _MODES[properties["mode"].lower()], body.get("tags") or {}, template, scope, plan)
     for planned in plan.deployed():
-        _check(request, planned)
+        _check(cloud, request, planned)
+    if refused := [planned for planned in plan.deployed() if not _is_permitted(cloud, request, planned)]:
+        raise not_authorized(request, [(planned.type, planned.name, planned.id) for planned in refused])
     return prepared
 
 
@@ -109,7 +112,7 @@ def _read_properties(body: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _check(request: Request, planned: Planned) -> None:
+def _check(cloud: Cloud, request: Request, planned: Planned) -> None:
     """Evaluate what can be evaluated before the deployment runs, and check type and location."""
     try:
         planned.body(planned.scope)
@@ -118,9 +121,8 @@ def _check(request: Request, planned: Planned) -> None:
         return
     except TemplateError as error:
         raise unprocessable(request, planned, error) from error
-    namespace, _, kind = planned.type.partition("/")
-    if namespace.lower() not in _UNCHECKED:
-        _check_type(request, planned, namespace, kind)
+    if not _is_writable(cloud, planned):
+        _check_type(request, planned)
     if location is not None and location not in LOCATIONS and planned.type.lower() != DEPLOYMENTS:
         raise ArmError(
             400,
@@ -130,7 +132,21 @@ def _check(request: Request, planned: Planned) -> None:
         )
 
 
-def _check_type(request: Request, planned: Planned, namespace: str, kind: str) -> None:
+def _is_permitted(cloud: Cloud, request: Request, planned: Planned) -> bool:
+    return is_permitted(cloud, request.caller, f"{planned.type}/write", planned.id)
+
+
+def _is_writable(cloud: Cloud, planned: Planned) -> bool:
+    try:
+        cloud.routes.match("PUT", planned.id)
+    except ArmError:
+        return False
+    return True
+
+
+def _check_type(request: Request, planned: Planned) -> None:
+    """Refuse a type that Azure does not have; one that Azure alone has fails when it is deployed."""
+    namespace, _, kind = planned.type.partition("/")
     subscription = planned.id.split("/")[2]
     provider = request.call("GET", f"/subscriptions/{subscription}/providers/{namespace}?api-version=2022-09-01").body
     # Not all providers list what is below a type: the network provider has neither subnets nor security rules.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.arm_errors import ArmError
@@ -61,15 +60,16 @@ def not_emulated(what: str, instead: str) -> ArmError:
     return ArmError(400, "NotSupported", f"The local Azure does not support {what}: {instead}.")
 
 
-def invalid_deployment(name: str, details: Sequence[ArmError]) -> ArmError:
-    """Make the 400 for a template whose resources a check before the deployment refuses."""
-    return ArmError(
-        400,
-        "InvalidTemplateDeployment",
-        f"The template deployment '{name}' is not valid according to the validation procedure. The tracking id is "
-        f"'{uuid.uuid4()}'. See inner errors for details.",
-        details=[detail.inner() for detail in details],
-    )
+def not_authorized(request: Request, resources: Sequence[tuple[str, str, str]]) -> ArmError:
+    """Make the 400 for a template with resources (type, name and id) that the caller may not write."""
+    client, principal = (request.caller.get(claim, "") for claim in ("appid", "oid"))
+    reasons = [
+        f"Authorization failed for template resource '{name}' of type '{kind}'. The client '{client}' with object id "
+        f"'{principal}' does not have permission to perform action '{kind}/write' at scope '{identifier}'."
+        for kind, name, identifier in resources
+    ]
+    start = "Deployment failed with multiple errors" if reasons[1:] else "The template deployment failed with error"
+    return ArmError(400, "InvalidTemplateDeployment", f"{start}: '{':'.join(reasons)}'.")
 
 
 def deployment_not_found(name: str) -> ArmError:

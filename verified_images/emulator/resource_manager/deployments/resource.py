@@ -79,7 +79,7 @@ class Deployments(Kind):
             request,
             f"{TYPE}/write",
             check_group_exists(cloud, request.id).location,
-            Work(execution.run, on=record.id),
+            Work(execution.run, on=record.id, conclude=lambda _: _settle(cloud, record.id)),
             track=_TRACK,
             slow=True,
         )
@@ -193,8 +193,8 @@ class Deployments(Kind):
             raise ArmError(404, "NotFound", f"The operation '{request.parameters['operation']}' was not found.")
         record = self._await_end(cloud, record)
         operation = cloud.operations.find(record.hidden.get("operation", "")) or {}
-        error = operation.get("error")
-        state = record.state if error is None else operation["status"]
+        error = operation.get("error") or record.hidden["properties"].get("error")
+        state = record.state
         body: dict[str, Any] = {"status": state if state in {"Accepted", *ENDED} else "Running"}
         if error:
             body["error"] = error
@@ -228,6 +228,13 @@ def _record_id(request: Request) -> ResourceId:
     return ResourceId(
         values["subscription"], values["group"], "Microsoft.Resources", ("deployments",), (values["name"],)
     )
+
+
+def _settle(cloud: Cloud, deployment: ResourceId) -> None:
+    """Write that a deployment failed which ended before it could write so itself."""
+    with cloud.store.changing(deployment) as record:
+        if record and record.state not in ENDED:
+            record.properties["provisioningState"] = "Failed"
 
 
 def _check_not_active(existing: Resource | None) -> None:

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from tests.clients.azure_cli import IS_INSTALLED, AzureCli
+from verified_images.emulator import LocalCloud, Options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="package")
+def local_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    folder = tmp_path_factory.mktemp("clients")
+    with LocalCloud(folder / "azure", Options(hypervisor="fake", cache=folder / "cache")) as cloud:
+        yield cloud
+
+
+@pytest.fixture(scope="package")
+def az(local_cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureCli]:
+    if not IS_INSTALLED:
+        pytest.skip("the azure CLI is not in .venv-clients: ./dev test tests/clients installs it")
+    with AzureCli(local_cloud, tmp_path_factory.mktemp("az")) as az:
+        az.log_in()
+        yield az
+
+
+@pytest.fixture(scope="package")
+def public_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+
+    file = tmp_path_factory.mktemp("keys") / "id.pub"
+    key = Ed25519PrivateKey.generate().public_key()
+    file.write_bytes(key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH) + b" az\n")
+    return file
