@@ -77,6 +77,15 @@ def test_a_deployment_is_accepted_then_carried_out_in_the_order_of_its_dependenc
     assert names[2:] == ["nic", None]
 
 
+def test_a_deployment_registers_the_providers_that_it_needs(deployer: Deployer) -> None:
+    provider = (
+        f"{deployer.azure.cloud.endpoint}{deployer.base.partition('/resourceGroups')[0]}/providers/Microsoft.Network"
+    )
+    assert deployer.call("POST", provider + "/unregister").status_code == 200
+    assert deployer.deploy(template([address("ip")]))["properties"]["provisioningState"] == "Succeeded"
+    assert deployer.call("GET", provider).json()["registrationState"] == "Registered"
+
+
 def test_deploying_again_changes_what_is_there(deployer: Deployer) -> None:
     deployer.deploy(template([address("ip")]))
     assert deployer.put(template([address("ip", tags={"a": "b"})])).status_code == 200

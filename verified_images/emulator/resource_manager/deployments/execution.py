@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from verified_images.emulator.wire import Request
 
 _AT_ONCE = 8
+_PROVIDERS_VERSION = "2022-09-01"
 
 
 class Execution:
@@ -58,6 +60,7 @@ class Execution:
             ArmError: a resource or an output failed, or the deployment was cancelled.
         """
         self._move("Running")
+        self._register_providers()
         self._deploy_all()
         if self._stopped():
             conclude(self._cloud, self._prepared.deployment, "Canceled", {})
@@ -79,6 +82,15 @@ class Execution:
         with self._cloud.store.changing(self._prepared.deployment) as record:
             if record:
                 record.properties["provisioningState"] = state
+
+    def _register_providers(self) -> None:
+        """Register the subscription with the providers of the resources, where it is not yet and the caller may."""
+        base = f"/subscriptions/{self._prepared.deployment.subscription}/providers"
+        for namespace in dict.fromkeys(planned.type.partition("/")[0] for planned in self._prepared.plan.deployed()):
+            with suppress(ArmError):
+                provider = self._request.call("GET", f"{base}/{namespace}?api-version={_PROVIDERS_VERSION}").body
+                if provider["registrationState"] not in {"Registered", "Registering"}:
+                    self._request.call("POST", f"{base}/{namespace}/register?api-version={_PROVIDERS_VERSION}")
 
     def _deploy_all(self) -> None:
         plan = self._prepared.plan
