@@ -80,13 +80,21 @@ class TestVersions:
         ({"grant_type": ""}, (400, "invalid_request", 900144)),
         ({"scope": ""}, (400, "invalid_request", 900144)),
         ({"scope": "https://management.azure.com/user"}, (400, "invalid_scope", 1002012)),
-        ({"scope": "https://vault.azure.net/.default"}, (400, "invalid_resource", 500011)),
+        ({"scope": "https://nowhere.example/.default"}, (400, "invalid_resource", 500011)),
         ({"tenant": "none"}, (400, "invalid_request", 90002)),
         ({"client_assertion": "junk"}, (400, "invalid_request", 900144)),
     ],
 )
 def test_a_refusal_is_in_the_words_of_entra(entra: Entra, form: dict[str, str], expected: tuple[int, str, int]) -> None:
     assert refusal(entra.ask(**form)) == expected
+
+
+def test_a_token_for_another_service_of_azure_is_given_and_opens_nothing_here(entra: Entra) -> None:
+    token = entra.ask(scope="https://vault.azure.net/.default").json()["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    url = f"{entra.cloud.endpoint}/subscriptions?api-version=2022-12-01"
+    answer = requests.get(url, headers=headers, verify=str(entra.cloud.ca_bundle), timeout=10)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "InvalidAuthenticationTokenAudience")
 
 
 def test_an_expired_secret_is_told_from_a_wrong_one(entra: Entra) -> None:

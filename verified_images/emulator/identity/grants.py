@@ -21,7 +21,7 @@ from verified_images.emulator.identity.refusals import (
     missing_parameter,
     tenant_not_found,
 )
-from verified_images.emulator.identity.tokens import is_resource_manager, issue_token
+from verified_images.emulator.identity.tokens import has_principal, issue_token
 from verified_images.emulator.routing import Route
 from verified_images.emulator.wire import Answer, Request
 
@@ -66,7 +66,7 @@ def _grant(cloud: Cloud, request: Request, *, second: bool) -> dict[str, Any]:
         raise application_not_found(form["client_id"], cloud.account.tenant_id)
     credential = _prove(cloud, request, application, form)
     resource = _resource_of_scope(form) if second else _resource(form)
-    if not is_resource_manager(resource, request.base_url):
+    if not has_principal(resource, request.base_url):
         raise EntraError(
             "invalid_resource",
             500011,

@@ -28,6 +28,13 @@ _RESOURCE_MANAGER = (
     "https://management.azure.com",
     "https://management.core.windows.net",
 )
+_OF_EVERY_TENANT = (
+    "https://graph.microsoft.com",
+    "https://graph.windows.net",
+    "https://storage.azure.com",
+    "https://vault.azure.net",
+)
+"""Other services of Azure that every tenant has tokens for. Packer asks for one for Key Vault, which it may not use."""
 
 
 @cache
@@ -57,6 +64,11 @@ def published_keys(account: Account) -> list[dict[str, Any]]:
 def is_resource_manager(resource: str, base_url: str) -> bool:
     """Tell whether a resource, as tokens are asked for, is Azure Resource Manager."""
     return resource.rstrip("/") in {*_RESOURCE_MANAGER, base_url.rstrip("/")}
+
+
+def has_principal(resource: str, base_url: str) -> bool:
+    """Tell whether tokens are given for a resource: Azure Resource Manager, or a service that every tenant has."""
+    return is_resource_manager(resource, base_url) or resource.rstrip("/") in _OF_EVERY_TENANT
 
 
 def issue_token(  # noqa: PLR0913 - what a token tells
