@@ -23,6 +23,10 @@ _PRIVATE = {"etc/shadow": 0o640, "etc/sudoers": 0o440}
 _NOT_ON_DEBIAN = frozenset({"ash", "hush", "init", "linuxrc", "rpm", "rpm2cpio", "dpkg-deb", "crond", "syslogd", "su"})
 
 
+_WHERE_PRESENT = ("bash", "scp")
+"""Programs of this machine that guests have only if it has them; Packer uploads with scp."""
+
+
 def build_root(root: Path) -> None:
     """Lay the file system down in the empty folder ``root``.
 
@@ -31,8 +35,9 @@ def build_root(root: Path) -> None:
     """
     shell, setpriv = _shell(), find_program("setpriv")
     programs = {"busybox": find_program("busybox"), "sh": shell, shell.name: shell, "setpriv": setpriv}
-    if bash := shutil.which("bash"):
-        programs["bash"] = Path(bash)
+    for name in _WHERE_PRESENT:
+        if found := shutil.which(name):
+            programs[name] = Path(found)
     for name in _MERGED:
         (root / "usr" / name).mkdir(parents=True, exist_ok=True)
         (root / name).symlink_to(f"usr/{name}")
