@@ -105,6 +105,17 @@ def test_a_template_is_validated_foreseen_and_deployed(az: AzureCli, group: str,
     az(f"deployment group delete -g {group} --name mine")
 
 
+def test_an_extension_runs_its_script(az: AzureCli, group: str, machine: Json) -> None:
+    del machine
+    settings = json.dumps({"commandToExecute": "true"})
+    extension = az(
+        f"vm extension set -g {group} --vm-name vm --publisher Microsoft.Azure.Extensions --name CustomScript "
+        "--version 2.1 --settings",
+        settings,
+    )
+    assert extension["provisioningState"] == "Succeeded"
+
+
 def test_a_lock_keeps_a_group(az: AzureCli, group: str) -> None:
     az(f"lock create --name keep -g {group} --lock-type CanNotDelete")
     assert "ScopeLocked" in az.refusal(f"group delete --name {group} --yes")
