@@ -8,6 +8,7 @@ import pytest
 
 from tests.emulator.compute.estate import LOCATION
 from tests.emulator.network.place import refusal
+from verified_images.emulator.compute.machine_model import fill_os_profile
 
 if TYPE_CHECKING:
     from tests.emulator.compute.estate import Estate, Json
@@ -193,6 +194,16 @@ def test_keys_of_a_machine_do_not_change(estate: Estate) -> None:
     profile = {"linuxConfiguration": {"ssh": {"publicKeys": keys}}}
     answer = estate.call("PATCH", "virtualMachines/vm", {"properties": {"osProfile": profile}})
     assert answer.json()["error"]["target"] == "linuxConfiguration.ssh.publicKeys"
+
+
+def test_what_windows_is_told_is_reported_with_its_defaults() -> None:
+    filled = fill_os_profile({"windowsConfiguration": {"enableAutomaticUpdates": False}}, "vm")
+    assert filled["windowsConfiguration"] == {
+        "provisionVMAgent": True,
+        "enableAutomaticUpdates": False,
+        "enableVMAgentPlatformUpdates": False,
+        "patchSettings": {"patchMode": "AutomaticByOS", "assessmentMode": "ImageDefault"},
+    }
 
 
 def test_a_card_is_added_only_to_a_machine_that_is_off(estate: Estate) -> None:

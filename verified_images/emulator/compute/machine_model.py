@@ -15,6 +15,12 @@ _LONGEST_LINUX_NAME = 64
 _FORBIDDEN_NAMES = {"administrator", "admin", "root", "guest", "test", "user", "sys", "console", "backup", "support"}
 _COMPUTER_NAME = re.compile(r"(?!\d+$)[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?")
 _MOST_CUSTOM_DATA = 87380
+_WINDOWS_DEFAULTS = {
+    "provisionVMAgent": True,
+    "enableAutomaticUpdates": True,
+    "enableVMAgentPlatformUpdates": False,
+}
+_WINDOWS_PATCHING = {"patchMode": "AutomaticByOS", "assessmentMode": "ImageDefault"}
 _SECRETS = ("adminPassword", "customData")
 
 
@@ -105,7 +111,11 @@ def check_computer_name(name: str) -> None:
 def fill_os_profile(profile: dict[str, Any], name: str) -> dict[str, Any]:
     """Give an osProfile with the defaults that Azure fills in."""
     filled = {"computerName": name, **profile}
-    if "windowsConfiguration" not in filled:
+    if "windowsConfiguration" in filled:
+        windows = {**_WINDOWS_DEFAULTS, **(filled["windowsConfiguration"] or {})}
+        windows["patchSettings"] = {**_WINDOWS_PATCHING, **(windows.get("patchSettings") or {})}
+        filled["windowsConfiguration"] = windows
+    else:
         linux = dict(filled.get("linuxConfiguration") or {"disablePasswordAuthentication": False})
         linux.setdefault("provisionVMAgent", True)
         linux.setdefault("patchSettings", {"patchMode": "ImageDefault", "assessmentMode": "ImageDefault"})

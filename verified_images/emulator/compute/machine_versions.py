@@ -24,6 +24,7 @@ _SINCE = (
     ("2019-12-01", "properties.storageProfile.imageReference.exactVersion"),
     ("2019-12-01", f"{_DISKS[1]}.toBeDetached"),
     ("2019-03-01", "properties.osProfile.requireGuestProvisionSignal"),
+    ("2017-03-30", f"{_LINUX}.provisionVMAgent"),
     ("2018-06-01", "properties.osProfile.allowExtensionOperations"),
 )
 
