@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import pytest
 from tests.golden_files import compare_golden
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,3 +32,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def golden(request: pytest.FixtureRequest) -> Callable[[str, Any], None]:
     """Compare a value with a golden file: ``golden("network", body)``."""
     return partial(compare_golden, update=request.config.getoption("--update-golden"))
+
+
+@pytest.fixture(autouse=True)
+def _calls_are_as_documented() -> Iterator[None]:
+    """Fail a test in which what went over the wire of a local Azure was not as Azure documents it."""
+    yield
+    if validation := sys.modules.get("tests.emulator.openapi.validation"):
+        found = validation.FINDINGS.take()
+        assert not found, "\n".join(found)

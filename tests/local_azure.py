@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from tests.emulator.openapi import validation
 from verified_images.cloud.connection import connect_local
 from verified_images.emulator.local_cloud import LocalCloud, Options
 from verified_images.journal import Journal, Target
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from verified_images.cloud.connection import CloudConnection
     from verified_images.naming import Run
 
+validation.install()
 LOCATION = "westeurope"
 GROUP = "images"
 BUILDER = {

@@ -5,11 +5,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.emulator.clients import Clients
+from tests.emulator.openapi import validation
 from verified_images.emulator import LocalCloud, Options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+validation.install()
 
 
 @pytest.fixture(scope="session")
