@@ -76,6 +76,11 @@ def _schemas(provider: str) -> dict[str, Any]:
     return schemas
 
 
+def is_checked(kind: str) -> bool:
+    """Tell whether the bodies of a resource type are checked against a model."""
+    return kind.lower() in _schemas(kind.lower().partition("/")[0])["bodies"]
+
+
 def read_body(kind: str, request: Request) -> dict[str, Any]:
     """Give the body of a PUT or PATCH of a resource type, its names spelt as in the type's model.
 

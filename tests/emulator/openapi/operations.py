@@ -17,6 +17,7 @@ from tests.emulator.openapi.schemas import Node, compile_schema, dereference, lo
 from tests.emulator.recordings.exchanges import find_shared_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _SDK = {
@@ -96,6 +97,13 @@ def _index() -> dict[tuple[str, int], list[_Candidate]]:
     for candidates in index.values():
         candidates.sort(key=lambda candidate: [segment.startswith("{") for segment in candidate[0]])
     return index
+
+
+def all_operations() -> Iterator[tuple[str, tuple[str, ...], Operation]]:
+    """Give all operations: method, the segments of the path in lower case, and what is documented."""
+    for (method, _), candidates in _index().items():
+        for pattern, _, operation in candidates:
+            yield method, pattern, operation
 
 
 def find_operation(method: str, path: str, version: str) -> Operation | None:

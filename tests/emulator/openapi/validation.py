@@ -85,16 +85,22 @@ class Validation:
             nonlocal status
             status = message.get("status", status)
             answer.extend(message.get("body", b""))
+            # Before the client has the whole answer, so that its test has not ended.
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                _validate(scope, bytes(request), status, bytes(answer))
             await send(message)
 
         await self._app(scope, listen, tell)
-        query = dict(part.partition("=")[::2] for part in scope["query_string"].decode().split("&"))
-        version = query.get("api-version", "")
-        if operation := find_operation(scope["method"], scope["path"], version):
-            call = f"{scope['method']} {scope['path']}?api-version={version}"
-            agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
-            own = bytes(request) if b"verified-images" in agent else b""
-            FINDINGS.add([*_check_request(call, operation, own), *_check_answer(call, operation, status, answer)])
+
+
+def _validate(scope: Scope, request: bytes, status: int, answer: bytes) -> None:
+    query = dict(part.partition("=")[::2] for part in scope["query_string"].decode().split("&"))
+    version = query.get("api-version", "")
+    if operation := find_operation(scope["method"], scope["path"], version):
+        call = f"{scope['method']} {scope['path']}?api-version={version}"
+        agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
+        own = request if b"verified-images" in agent else b""
+        FINDINGS.add([*_check_request(call, operation, own), *_check_answer(call, operation, status, answer)])
 
 
 def _check_request(call: str, operation: Operation, request: bytes) -> Iterator[str]:
@@ -103,7 +109,7 @@ def _check_request(call: str, operation: Operation, request: bytes) -> Iterator[
             yield f"{call}: request: {violation}"
 
 
-def _check_answer(call: str, operation: Operation, status: int, answer: bytearray) -> Iterator[str]:
+def _check_answer(call: str, operation: Operation, status: int, answer: bytes) -> Iterator[str]:
     try:
         answered = operation.answer(status)
     except KeyError:
@@ -118,7 +124,7 @@ def _check_answer(call: str, operation: Operation, status: int, answer: bytearra
                 yield f"{call}: answer {status}: {violation}"
 
 
-def _parse(content: bytearray) -> Any:  # noqa: ANN401 - any JSON value
+def _parse(content: bytes) -> Any:  # noqa: ANN401 - any JSON value
     try:
         return json.loads(content)
     except ValueError:

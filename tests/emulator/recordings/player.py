@@ -188,6 +188,8 @@ def reconstruct(exchange: Recorded) -> Any:  # noqa: ANN401 - any JSON value
     body = copy.deepcopy(answer)
     properties = body.get("properties", {})
     properties.pop("provisioningState", None)
+    if "sourceVirtualMachine" in properties:
+        properties.pop("storageProfile", None)
     for profile in (properties, properties.get("virtualMachineProfile", {})):
         system = profile.get("osProfile")
         if system and not system.get("linuxConfiguration", {}).get("ssh"):

@@ -24,7 +24,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("name", recording_files())
+@pytest.mark.parametrize("name", list(recording_files()))
 def test_a_recording_agrees_as_far_as_it_did(
     name: str, play: Callable[[str], Count], tally: Tally, request: pytest.FixtureRequest
 ) -> None:

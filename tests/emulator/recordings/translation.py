@@ -87,10 +87,11 @@ class Translation:
 
 
 def _pair(recorded: list[Any], live: list[Any]) -> list[tuple[Any, Any]]:
-    """Pair the items of two lists by name where they have names, else in order."""
-    if all(isinstance(item, dict) and "name" in item for item in (*recorded, *live)):
-        named = {str(item["name"]).lower(): item for item in live}
-        pairs = [(item, named[str(item["name"]).lower()]) for item in recorded if str(item["name"]).lower() in named]
-        if pairs:
-            return pairs
-    return list(zip(recorded, live, strict=False))
+    """Pair the items of two lists: those of the same name, then the rest in order."""
+    if not all(isinstance(item, dict) and "name" in item for item in (*recorded, *live)):
+        return list(zip(recorded, live, strict=False))
+    theirs, ours = ({str(item["name"]).lower(): item for item in items} for items in (recorded, live))
+    pairs = [(item, ours[name]) for name, item in theirs.items() if name in ours]
+    rest = [item for name, item in theirs.items() if name not in ours]
+    live_rest = [item for name, item in ours.items() if name not in theirs]
+    return [*pairs, *zip(rest, live_rest, strict=False)]
