@@ -175,13 +175,13 @@ def test_a_lost_connection_that_was_expected_is_made_again(bench: Bench) -> None
 
 
 def test_a_restart_is_waited_for_until_the_boot_is_another(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("verified_images.provisioners.shell.is_going_down", lambda _session: True)
+    monkeypatch.setattr("verified_images.provisioners.command.is_going_down", lambda _session: True)
     seen: list[str] = []
 
     def come_back(_session: Session, before: str, _attempt: Attempt) -> None:
         seen.append(before)
 
-    monkeypatch.setattr("verified_images.provisioners.shell.come_back", come_back)
+    monkeypatch.setattr("verified_images.provisioners.command.come_back", come_back)
     bench.shell(inline="exit 0", expect_disconnect=True)
     bench.shell(inline="kill $$", expect_disconnect=True)
     assert seen == [bench.session.boot_id()] * 2

@@ -13,6 +13,7 @@ from verified_images.naming import new_run
 from verified_images.templates.finding import find_templates
 from verified_images.templates.model import FileProvisioner, MarketplaceImage, ShellProvisioner
 from verified_images.templates.native import load_template
+from verified_images.templates.provisioners import provisioner_kinds
 
 EXAMPLE = """\
 builder:
@@ -198,8 +199,7 @@ smoke: {instances: 0, orchestration: unifrom, port: 70000}
              ("'health' is not the path of a URL: it begins with '/' and holds no space")),
             ("provisioners: {shell: {}}", "provisioners", "a list is needed, not a mapping"),
             ("provisioners: [x]", "provisioners[0]",
-             ("a mapping with one key, the provisioner's kind, is needed: file, powershell, "
-              "shell, windows-restart, windows-shell, windows-update")),
+             ("a mapping with one key, the provisioner's kind, is needed: {kinds}")),
             ("provisioners: [{shell: , inline: x}]", "provisioners[0]",
              ("the keys of 'shell' must be indented more than 'shell' itself")),
             ("provisioners: [{type: shell, inline: x}]", "provisioners[0]",
@@ -252,7 +252,8 @@ smoke: {instances: 0, orchestration: unifrom, port: 70000}
     def test_one_after_a_good_beginning(
         self, mistakes: Mistakes, spec: Path, text: str, key_path: str, message: str
     ) -> None:
-        assert mistakes(f"{HEAD}{text}\n") == [(7, key_path, message.replace("{spec}", str(spec)))]
+        expected = message.replace("{spec}", str(spec)).replace("{kinds}", ", ".join(provisioner_kinds()))
+        assert mistakes(f"{HEAD}{text}\n") == [(7, key_path, expected)]
 
     @pytest.mark.parametrize(
         ("source", "key_path", "message"),

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from verified_images.errors import CommandError, DeadlineError, MachineError, ProvisionerError
 from verified_images.provisioners.attempt import Attempt, AttemptError
+from verified_images.provisioners.breakpoint import wait_for_somebody
 from verified_images.provisioners.file import copy_files
 from verified_images.provisioners.shell import run_scripts
-from verified_images.templates.file import FileProvisioner
-from verified_images.templates.shell import ShellProvisioner
+from verified_images.provisioners.shell_local import run_scripts_here
+from verified_images.provisioners.sleep import sleep
+from verified_images.templates.model import (
+    BreakpointProvisioner,
+    FileProvisioner,
+    ShellLocalProvisioner,
+    ShellProvisioner,
+    SleepProvisioner,
+)
 from verified_images.waiting import Deadline, pause
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from verified_images.provisioners.context import ProvisionContext
     from verified_images.templates.provisioners import Provisioner
 
+_RUNS: dict[type[Provisioner], Callable[[Any, Attempt], None]] = {
+    BreakpointProvisioner: wait_for_somebody,
+    FileProvisioner: copy_files,
+    ShellLocalProvisioner: run_scripts_here,
+    ShellProvisioner: run_scripts,
+    SleepProvisioner: sleep,
+}
 _RECONNECT_WITHIN = 300.0  # seconds: Packer's start_retry_timeout
 
 
@@ -54,14 +69,11 @@ def _dispatch(provisioner: Provisioner, attempt: Attempt) -> None:
     session = attempt.context.session
     if not session.alive:
         session.reconnect(_RECONNECT_WITHIN)
+    run = _RUNS.get(type(provisioner))
+    if run is None:
+        raise AttemptError(f": nothing can run a provisioner of kind '{provisioner.kind}'")
     try:
-        match provisioner:
-            case ShellProvisioner():
-                run_scripts(provisioner, attempt)
-            case FileProvisioner():
-                copy_files(provisioner, attempt)
-            case _:
-                raise AttemptError(f": nothing can run a provisioner of kind '{provisioner.kind}'")
+        run(provisioner, attempt)
     finally:
         attempt.finish()
 

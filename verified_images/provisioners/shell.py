@@ -6,9 +6,8 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from verified_images.errors import ConnectionLostError, DeadlineError, MachineError
-from verified_images.provisioners.attempt import AttemptError
-from verified_images.provisioners.reboot import come_back, is_going_down
+from verified_images.errors import DeadlineError, MachineError
+from verified_images.provisioners.command import MachineCommand, run_command
 from verified_images.ssh.quoting import print_bytes
 from verified_images.templates.model import reveal
 from verified_images.waiting import pause
@@ -18,14 +17,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from verified_images.provisioners.attempt import Attempt
-    from verified_images.ssh.session import CommandResult
     from verified_images.templates.shell import ShellProvisioner
 
 _INLINE = "#!/bin/sh -e\n"  # as Packer's inline_shebang
 # The first in which a file can be made and executed.
 _FOLDERS = '/tmp /var/tmp "$HOME"'  # noqa: S108 - the file in it is made with a random name and noclobber
 _NO_FOLDER = 125
-_KILLED = 128  # and above: a signal ended it
 _CLEANED_WITHIN = 30.0
 
 # The file must be one that the kernel executes, since its first line may name any interpreter. It is made with
@@ -85,44 +82,21 @@ def _with_unix_lines(content: bytes) -> bytes:
 
 
 def _run_script(provisioner: ShellProvisioner, script: _Script, attempt: Attempt, name: str) -> None:
-    session = attempt.context.session
-    before = session.boot_id() if provisioner.expect_disconnect else ""
+    command = MachineCommand(
+        name=script.name,
+        text=_command(provisioner, script, name, again=attempt.tried > 0),
+        sudo=provisioner.sudo,
+        env=_environment(provisioner, attempt),
+        valid_exit_codes=provisioner.valid_exit_codes,
+        expect_disconnect=provisioner.expect_disconnect,
+    )
     try:
-        result = session.run(
-            _command(provisioner, script, name, again=attempt.tried > 0),
-            sudo=provisioner.sudo,
-            env=_environment(provisioner, attempt),
-            timeout=attempt.remaining,
-            output=attempt.show,
-            keep=0,
-            name=script.name,
-        )
-    except ConnectionLostError as error:
-        if not provisioner.expect_disconnect:
-            raise AttemptError(
-                f": {error}, while {script.name!r} ran; if it restarts the machine, say 'expect_disconnect: true'"
-            ) from error
-        come_back(session, before, attempt)
-        _remove(provisioner, name, attempt)
+        restarted = run_command(attempt, command)
     except DeadlineError:
         _remove(provisioner, name, attempt)
         raise
-    else:
-        _judge(provisioner, script, result, attempt, before)
-
-
-def _judge(
-    provisioner: ShellProvisioner, script: _Script, result: CommandResult, attempt: Attempt, before: str
-) -> None:
-    """Accept or refuse the way in which a script ended."""
-    accepted = result.exit_code in provisioner.valid_exit_codes
-    session = attempt.context.session
-    # A restart ends the script too, and may do so before the connection breaks.
-    may_restart = provisioner.expect_disconnect and (accepted or result.exit_code >= _KILLED)
-    if may_restart and is_going_down(session):
-        come_back(session, before, attempt)
-    elif not accepted:
-        raise AttemptError(f" with exit code {result.exit_code} of {script.name!r}", result.exit_code)
+    if restarted:
+        _remove(provisioner, name, attempt)
 
 
 def _command(provisioner: ShellProvisioner, script: _Script, name: str, *, again: bool) -> str:

@@ -8,12 +8,15 @@ from pathlib import Path
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from verified_images.templates.base import TemplateModel
+from verified_images.templates.breakpoint import BreakpointProvisioner
 from verified_images.templates.builder import LOCATION_OF_RESOURCE_GROUP, Builder, Plan, Spot, VirtualNetwork
 from verified_images.templates.fields import FrozenDict, reveal
 from verified_images.templates.file import FileProvisioner
 from verified_images.templates.post_processors import Checksum, Manifest, PostProcessor, ShellLocal
 from verified_images.templates.provisioners import AnyProvisioner, Provisioner
 from verified_images.templates.shell import ShellProvisioner
+from verified_images.templates.shell_local import ShellLocalProvisioner
+from verified_images.templates.sleep import SleepProvisioner
 from verified_images.templates.sources import GalleryImage, ManagedImage, MarketplaceImage, Source, VhdImage
 from verified_images.templates.targets import GalleryTarget, ImageTarget, ManagedTarget, Smoke, TargetRegion, VhdTarget
 from verified_images.templates.windows import (
@@ -25,6 +28,7 @@ from verified_images.templates.windows import (
 
 __all__ = [
     "LOCATION_OF_RESOURCE_GROUP",
+    "BreakpointProvisioner",
     "Builder",
     "Checksum",
     "FileProvisioner",
@@ -40,7 +44,9 @@ __all__ = [
     "PowershellProvisioner",
     "Provisioner",
     "ShellLocal",
+    "ShellLocalProvisioner",
     "ShellProvisioner",
+    "SleepProvisioner",
     "Smoke",
     "Source",
     "Spot",

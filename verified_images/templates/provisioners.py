@@ -36,6 +36,8 @@ class Provisioner(TemplateModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: object) -> None:
+        if not hasattr(cls, "kind"):  # what several kinds have in common
+            return
         _ENTRIES[cls.kind] = create_model(
             f"{cls.__name__}Entry",
             __base__=TemplateModel,

@@ -1,0 +1,84 @@
+"""A program that runs here, where the run is: its output is shown live, and it ends when its time is up."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+from verified_images.provisioners.attempt import AttemptError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from typing import IO
+
+    from verified_images.provisioners.attempt import Attempt
+
+_LOOK_EVERY = 0.2  # seconds
+_ENDED_WITHIN = 5.0  # seconds between asking a program to end and ending it
+_PIECE = 1 << 16
+
+
+def run_here(attempt: Attempt, command: Sequence[str], env: Mapping[str, str], folder: Path) -> int:
+    """Run ``command`` in ``folder`` with ``env`` added to the environment; return its exit code.
+
+    It reads nothing from standard input. When the time is up or the run is interrupted, it is ended with what it
+    started.
+
+    Raises:
+        AttemptError: there is no such program.
+        DeadlineError: the provisioner's time is up.
+    """
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**os.environ, **env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise AttemptError(f": {command[0]!r} cannot be run here: {error.strerror}") from error
+    try:
+        if process.stdout is not None:
+            _show(attempt, process, process.stdout)
+        return process.wait()
+    finally:
+        _end(process)
+
+
+def _show(attempt: Attempt, process: subprocess.Popen[bytes], output: IO[bytes]) -> None:
+    """Show the output until the program ends, though something that it started may hold the output open."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    with output, selectors.DefaultSelector() as selector:
+        selector.register(output, selectors.EVENT_READ)
+        while True:
+            ended = process.poll() is not None
+            if selector.select(0 if ended else _LOOK_EVERY):
+                data = os.read(output.fileno(), _PIECE)
+                attempt.show(decoder.decode(data, final=not data))
+                if not data:
+                    break
+            elif ended:
+                attempt.show(decoder.decode(b"", final=True))
+                break
+            if attempt.deadline is not None:
+                attempt.deadline.check()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is not None:
+        return
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_ENDED_WITHIN)
+            return
