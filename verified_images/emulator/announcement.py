@@ -37,7 +37,7 @@ def announce(state: Path, endpoint: str, proxy: str) -> None:
     temporary = state / (_FILE + ".new")
     temporary.unlink(missing_ok=True)
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
-        json.dump({"endpoint": endpoint, "proxy": proxy}, stream)
+        json.dump({"endpoint": endpoint, "proxy": proxy, "pid": os.getpid()}, stream)
     temporary.replace(state / _FILE)
 
 
@@ -49,12 +49,14 @@ def withdraw(state: Path) -> None:
 def find_running(state: Path) -> RunningCloud | None:
     """Give the local Azure that is served stand-alone on a folder, or None when none is.
 
-    An announcement that a killed process left behind does not count: its lock is gone.
+    An announcement that a killed process left behind does not count, even while another one takes its place.
     """
-    announcement = state / _FILE
-    if not announcement.exists() or not _is_locked(state):
+    try:
+        facts = json.loads((state / _FILE).read_text())
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    facts = json.loads(announcement.read_text())
+    if not _is_alive(facts.get("pid")) or not _is_locked(state):
+        return None
     return RunningCloud(
         state,
         facts["endpoint"],
@@ -62,6 +64,19 @@ def find_running(state: Path) -> RunningCloud | None:
         state / "ca" / "ca.pem",
         ensure_account(state / "account.json"),
     )
+
+
+def _is_alive(pid: int | None) -> bool:
+    """Tell whether a process is there; None is that of an announcement that names none."""
+    if pid is None:
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _is_locked(state: Path) -> bool:
