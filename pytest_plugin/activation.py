@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_plugin.collection import Collection
 from pytest_plugin.fixtures import register_fixtures
 from pytest_plugin.inventory import Inventory
+from pytest_plugin.loop import RunLoop
 from pytest_plugin.options import settings_key
 from pytest_plugin.reporting import Reporter
 from pytest_plugin.session import SpecSession, session_key
@@ -32,5 +33,6 @@ def _activate(config: pytest.Config) -> None:
     settings = config.stash[settings_key]
     inventory = Inventory(config)
     session = config.stash[session_key] = SpecSession(config, settings, inventory)
-    for plugin in (Collection(settings), inventory, session, Reporter(session), SummaryWriter(session.summaries)):
+    summary = SummaryWriter(session.summaries)
+    for plugin in (Collection(settings), inventory, session, RunLoop(session), Reporter(session), summary):
         config.pluginmanager.register(plugin)

@@ -16,6 +16,7 @@ CLOUDS = ("local", "azure")
 AZURE_ENVIRONMENTS = ("public", "usgovernment", "china")
 HYPERVISORS = ("qemu", "fake")
 AZURE_ONLY = ("subscription", "azure_environment")
+_JOBS = 20
 LOCAL_ONLY = ("state", "cache", "hypervisor")
 
 
@@ -69,6 +70,12 @@ OPTIONS = (
         "what runs the local cloud's machines: qemu (the default), or fake, which boots nothing",
         arguments={"choices": HYPERVISORS},
     ),
+    Option(
+        "jobs",
+        "of how many specs there may be machines at once (default: 20; half as many as there are cores where the local "
+        "cloud boots real ones)",
+        arguments={"metavar": "N"},
+    ),
     Option("no_publish", "build and verify, but publish nothing", "bool", {"action": "store_true"}),
     Option(
         "allow_skips",
@@ -102,6 +109,7 @@ class Settings:
     state: Path
     cache: Path
     hypervisor: str
+    jobs: int
     publish: bool
     allow_skips: bool
     allow_from: tuple[str, ...]
@@ -148,6 +156,7 @@ def read_settings(config: pytest.Config) -> Settings:
         state=_folder(config, values["state"], "XDG_DATA_HOME", ".local/share/verified-images/local"),
         cache=_folder(config, values["cache"], "XDG_CACHE_HOME", ".cache/verified-images"),
         hypervisor=_choose("hypervisor", values, HYPERVISORS),
+        jobs=_count_jobs(values["jobs"], boots=cloud == "local" and values["hypervisor"] in (None, "", "qemu")),
         publish=not values["no_publish"],
         allow_skips=values["allow_skips"],
         allow_from=tuple(_parse_range(text) for text in values["allow_from"]),
@@ -160,6 +169,15 @@ def _choose(name: str, values: Mapping[str, Any], choices: tuple[str, ...]) -> s
     if value not in choices:
         raise pytest.UsageError(f"vi_{name} = {value}: must be one of {', '.join(choices)}")
     return str(value)
+
+
+def _count_jobs(text: str | None, *, boots: bool) -> int:
+    """Give how many specs are built at once."""
+    if not text:
+        return max(1, (os.cpu_count() or 1) // 2) if boots else _JOBS
+    if not text.isdecimal() or int(text) < 1:
+        raise pytest.UsageError(f"--vi-jobs {text}: must be a number from 1")
+    return int(text)
 
 
 def _refuse(given: Mapping[str, Any], cloud: str) -> None:

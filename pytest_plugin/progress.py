@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -88,6 +90,7 @@ class TerminalLive:
         verbosity = config.get_verbosity()
         self._watched = self._reporter is not None and bool(self._reporter.isatty)
         self._shows_steps = self._shows_text = uncaptured or verbosity > 0
+        self._waiting: deque[str] | None = None
 
     def step(self, source: str, message: str) -> None:
         """Show a step, unless nobody watches and one was shown a moment ago."""
@@ -100,9 +103,22 @@ class TerminalLive:
         if self._shows_text:
             self._show(f"    [{source}] | {line}")
 
+    def announce(self, source: str, message: str) -> None:
+        """Show a line whatever was asked for: something is not as the user expects it."""
+        self._show(f"    [{source}] {message}")
+
     def reveal(self) -> None:
         """Show steps from now on, whatever was asked for: the user is waiting for the end."""
         self._shows_steps = True
+
+    def hold_back(self) -> None:
+        """Keep lines from now on until ``pass_on``: builds go on while pytest captures what a test writes."""
+        self._waiting = deque()
+
+    def pass_on(self) -> None:
+        """Show the lines that were kept; to be called between items."""
+        while self._waiting:
+            self._show_now(self._waiting.popleft())
 
     def finish(self) -> None:
         """End the line that was shown last, before something else is written."""
@@ -110,10 +126,10 @@ class TerminalLive:
             self._write("\n")
 
     def _show(self, line: str) -> None:
-        if self._capture is None:
-            self._show_now(line)
+        if self._waiting is not None and threading.current_thread() is not threading.main_thread():
+            self._waiting.append(line)
             return
-        with self._capture.global_and_fixture_disabled():
+        with contextlib.nullcontext() if self._capture is None else self._capture.global_and_fixture_disabled():
             self._show_now(line)
 
     def _show_now(self, line: str) -> None:

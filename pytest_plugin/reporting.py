@@ -9,6 +9,7 @@ import pytest
 from pytest_plugin.leftovers import offer_to_reap
 from pytest_plugin.run import there
 from pytest_plugin.schedule import stage_of
+from pytest_plugin.stages import BUILD_STAGES
 from verified_images.errors import GateClosedError
 from verified_images.masking import Masker
 
@@ -66,6 +67,10 @@ class Reporter:
         others = [(name, value) for name, value in item.user_properties if name not in FACTS]
         item.user_properties[:] = [*facts_of(run).items(), *others]
         report = yield
+        stage = stage_of(item)
+        if call.when == "call" and stage in run.results and stage in BUILD_STAGES:
+            # It may have been done ahead, while other items ran.
+            report.duration = max(report.duration, run.results[stage].seconds)
         if report.failed:
             for title, text in run.take_evidence(stage_of(item)):
                 report.sections.append((f"Captured {title} {call.when}", text))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_plugin.stages import BUILD_STAGES, TESTED_AFTER, Stage
 from pytest_plugin.templates import explain
-from verified_images.errors import GateClosedError
+from verified_images.errors import CalledOffError, GateClosedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +69,8 @@ class SpecRun:
         self.published: PublishedImage | None = None
         self._template: Template | None = None
         self._opened: OpenBuild | None = None
+        self._lock = threading.RLock()
+        self._untold: dict[Stage, BaseException] = {}
         self._progress = progress
         self._hosts: dict[str, Host] = {}
         self._evidence: list[tuple[str, str]] = []
@@ -89,10 +92,35 @@ class SpecRun:
             GateClosedError: something closed the gate of the stage or of one before it; the error names it.
             VerifiedImagesError: the stage, or one before it that had to be done first, failed.
         """
-        if stage in (Stage.PUBLISH, Stage.CLEANUP):
-            self._attempt(stage)
-        else:
+        if stage not in (Stage.PUBLISH, Stage.CLEANUP):
             self.ensure(stage)
+            return
+        with self._lock:
+            self._tell(stage)
+            result = self.results.get(stage)
+            if result is None:
+                self._attempt(stage)
+            elif not result.done:
+                raise GateClosedError(stage, (result.reason,))
+
+    def advance(self, stage: Stage) -> None:
+        """Do the stage before its item comes, in a thread of one's own; whoever asks for it first is told how it ended.
+
+        It may be called while the session goes on with other items, but not for one spec from two threads.
+        """
+        with self._lock:
+            if stage in self.results:
+                return
+            try:
+                self.perform(stage)
+            except BaseException as error:  # noqa: BLE001 - told to the one whose item it is
+                self._untold[stage] = error
+
+    def disconnect(self) -> None:
+        """Let a stage that is being done in another thread end soon."""
+        opened = self._opened
+        if opened is not None:
+            opened.build.disconnect()
 
     def ensure(self, stage: Stage) -> None:
         """Do whatever has not been done up to and including ``stage``, one of those before publish.
@@ -103,10 +131,22 @@ class SpecRun:
         """
         for needed in BUILD_STAGES[: BUILD_STAGES.index(stage) + 1]:
             result = self.results.get(needed)
-            if result is None:
-                self._attempt(needed)
-            elif not result.done:
-                raise GateClosedError(stage, (result.reason,))
+            # The lock may be held for long, by a thread that does a later stage.
+            if result is not None and result.done:
+                continue
+            with self._lock:
+                self._tell(needed)
+                result = self.results.get(needed)
+                if result is None:
+                    self._attempt(needed)
+                elif not result.done:
+                    raise GateClosedError(stage, (result.reason,))
+
+    def _tell(self, stage: Stage) -> None:
+        """Raise what ended a stage that was done ahead, once."""
+        error = self._untold.pop(stage, None)
+        if error is not None:
+            raise error
 
     @property
     def template(self) -> Template:
@@ -181,7 +221,7 @@ class SpecRun:
             raise
         except BaseException as error:
             self.results[stage] = StageResult(time.monotonic() - started, f"{stage} {_ending(error)}", error)
-            if isinstance(error, Exception):
+            if isinstance(error, Exception) and not isinstance(error, CalledOffError):
                 self._evidence = [(f"stdout of {stage}", self._progress.kept()), *self._read_serial_logs()]
             raise
         self.results[stage] = StageResult(time.monotonic() - started)
@@ -242,7 +282,7 @@ class SpecRun:
 
 
 def _ending(error: BaseException) -> str:
-    return "was interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+    return "was interrupted" if isinstance(error, KeyboardInterrupt | CalledOffError) else "failed"
 
 
 def there(value: T | None) -> T:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_plugin.ahead import Ahead
 from pytest_plugin.cloud import cloud_key, open_cloud
 from pytest_plugin.gate import Gate, Outcomes
 from pytest_plugin.interrupts import TermAsInterrupt
@@ -16,7 +17,7 @@ from pytest_plugin.summary import Summary, fail_session, summarize
 from pytest_plugin.templates import explain
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Generator, Iterable, Sequence
 
     from pytest_plugin.inventory import Inventory
     from pytest_plugin.options import Settings
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 WORKER_OUTPUT = "verified_images_summaries"
 """The key under which an xdist worker sends what became of its specs."""
+
+_CALLED_OFF_WITHIN = 60.0
+"""Seconds that stages may take to end once they are called off; clean-up begins then all the same."""
 
 session_key = pytest.StashKey["SpecSession"]()
 
@@ -39,6 +43,7 @@ class SpecSession:
         self._inventory = inventory
         self._live = TerminalLive(config)
         self._term = TermAsInterrupt()
+        self._ahead: Ahead | None = None
 
     def run_of(self, node: pytest.Item | pytest.Collector) -> SpecRun | None:
         """Give the build of the spec that a node belongs to; None for one outside specs."""
@@ -91,6 +96,16 @@ class SpecSession:
             self._term.install()
         return (yield)
 
+    def work_ahead(self, items: Sequence[pytest.Item]) -> Ahead:
+        """Give what does stages in threads, to be started; the end of the session ends it."""
+        self._ahead = Ahead(self.runs, items, self.settings.jobs)
+        self._live.hold_back()
+        return self._ahead
+
+    def tell(self) -> None:
+        """Show what builds have told meanwhile."""
+        self._live.pass_on()
+
     # The innermost wrapper: after fixtures that use a machine are torn down, even if somebody's hook raised, and
     # before the terminal's summary.
     @pytest.hookimpl(wrapper=True, trylast=True)
@@ -103,6 +118,7 @@ class SpecSession:
 
     def _finish(self, session: pytest.Session) -> None:
         try:
+            self._stop_working_ahead()
             self._clean_up(run for run in self.runs.values() if run.needs_cleanup)
         finally:
             self._live.finish()
@@ -113,6 +129,18 @@ class SpecSession:
             fail_session(session)
         if hasattr(self.config, "workeroutput"):
             self.config.workeroutput[WORKER_OUTPUT] = [summary.as_plain() for summary in self.summaries()]
+
+    def _stop_working_ahead(self) -> None:
+        if self._ahead is None:
+            return
+        for name, stage, seconds in self._ahead.working():
+            self._live.announce(name, f"calling off {stage}, which was being done for {seconds:.0f} s")
+        try:
+            self._ahead.stop(_CALLED_OFF_WITHIN)
+        except KeyboardInterrupt:
+            for run in self.runs.values():
+                run.give_up()
+        self._live.pass_on()
 
     def _clean_up(self, runs: Iterable[SpecRun]) -> None:
         interrupted = False

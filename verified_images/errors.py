@@ -13,6 +13,7 @@ The tree::
     │   ├── ThrottledError
     │   └── AccessDeniedError  no credential, an expired one, or one without the role
     ├── DeadlineError          a wait ran out of time
+    ├── CalledOffError         the session ends, so a stage that was being done is not wanted any more
     ├── MachineError           a machine could not be reached or did not do as told
     │   ├── UnreachableError
     │   ├── HostKeyError
@@ -121,6 +122,13 @@ class ThrottledError(CloudError):
 
 class AccessDeniedError(CloudError):
     """There is no credential, it has expired, or it lacks the role that the call needs."""
+
+
+class CalledOffError(VerifiedImagesError):
+    """The session ends, so what was being done is not wanted any more."""
+
+    def __init__(self) -> None:
+        super().__init__("called off, since the session ends")
 
 
 class DeadlineError(VerifiedImagesError):

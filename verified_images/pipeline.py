@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from verified_images.stages.capture import CapturedImage, capture
-from verified_images.stages.cleanup import CleanupReport, cleanup
+from verified_images.stages.cleanup import CleanupReport, cleanup, close_sessions
 from verified_images.stages.context import BuildContext, open_context
 from verified_images.stages.deploy import deploy
 from verified_images.stages.evidence import read_serial_logs
@@ -71,6 +71,10 @@ class Build:
     def read_serial_logs(self) -> Mapping[str, str]:
         """Return what the build's machines have written to their serial consoles, by machine name."""
         return read_serial_logs(self._context)
+
+    def disconnect(self) -> None:
+        """Close the sessions into the build's machines, so that whatever runs on them for a stage ends at once."""
+        close_sessions(self._context)
 
     def cleanup(self) -> CleanupReport:
         """Remove everything temporary, and ask Azure what is left.

@@ -148,6 +148,9 @@ class FakeBuild:
     def read_serial_logs(self) -> Mapping[str, str]:
         return {"vm": "[    0.000000] Linux version 6.1\n"} if self.planned else {}
 
+    def disconnect(self) -> None:
+        self.cloud.log.append(f"{self.template.name}: disconnect")
+
     def cleanup(self) -> CleanupReport:
         self.did("cleanup")
         if self.cloud.leaks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, TypeVar
@@ -20,7 +21,8 @@ def begin_together(calls: Sequence[Callable[[], T]]) -> list[Future[T]]:
     futures: list[Future[T]] = []
     for call in calls:
         future: Future[T] = Future()
-        threading.Thread(target=_settle, args=(future, call), daemon=True).start()
+        context = contextvars.copy_context()
+        threading.Thread(target=context.run, args=(_settle, future, call), daemon=True).start()
         futures.append(future)
     return futures
 
