@@ -78,12 +78,18 @@ def _swagger_files() -> tuple[Path, ...]:
 
 
 _Candidate = tuple[tuple[str, ...], str, Operation]
+_Key = tuple[str, int, tuple[str, ...]]
+
+
+def _key(method: str, segments: tuple[str, ...]) -> _Key:
+    """Give what is alike in a path and the pattern that it fits: every other segment of both is literal."""
+    return method, len(segments), segments[::2]
 
 
 @cache
-def _index() -> dict[tuple[str, int], list[_Candidate]]:
-    """Give all operations by method and number of segments: their segments and api-version, literal ones first."""
-    index: dict[tuple[str, int], list[_Candidate]] = defaultdict(list)
+def _index() -> dict[_Key, list[_Candidate]]:
+    """Give all operations, their segments and api-versions, those with more literal segments first."""
+    index: dict[_Key, list[_Candidate]] = defaultdict(list)
     for file in _swagger_files():
         document = load(str(file))
         for pattern, methods in document.get("paths", {}).items():
@@ -93,7 +99,7 @@ def _index() -> dict[tuple[str, int], list[_Candidate]]:
                     continue
                 parameters = (*operation.get("parameters", ()), *methods.get("parameters", ()))
                 found = Operation(operation, parameters, str(file))
-                index[method.upper(), len(segments)].append((segments, document["info"]["version"], found))
+                index[_key(method.upper(), segments)].append((segments, document["info"]["version"], found))
     for candidates in index.values():
         candidates.sort(key=lambda candidate: [segment.startswith("{") for segment in candidate[0]])
     return index
@@ -101,17 +107,17 @@ def _index() -> dict[tuple[str, int], list[_Candidate]]:
 
 def all_operations() -> Iterator[tuple[str, tuple[str, ...], Operation]]:
     """Give all operations: method, the segments of the path in lower case, and what is documented."""
-    for (method, _), candidates in _index().items():
+    for (method, *_), candidates in _index().items():
         for pattern, _, operation in candidates:
             yield method, pattern, operation
 
 
 def find_operation(method: str, path: str, version: str) -> Operation | None:
     """Give the operation that a call is, or None when its api-version is not documented here."""
-    segments = path.lower().strip("/").split("/")
+    segments = tuple(path.lower().strip("/").split("/"))
     fitting = [
         (its_version, operation)
-        for pattern, its_version, operation in _index().get((method, len(segments)), ())
+        for pattern, its_version, operation in _index().get(_key(method, segments), ())
         if all(one == other or one.startswith("{") for one, other in zip(pattern, segments, strict=True))
     ]
     for its_version, operation in fitting:
