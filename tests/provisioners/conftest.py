@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSSHServer]:
-    with OpenSSHServer(tmp_path_factory.mktemp("sshd"), new_run_key()) as server:
+    with OpenSSHServer(tmp_path_factory.mktemp("sshd"), new_run_key(), "Subsystem sftp internal-sftp") as server:
         yield server
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from verified_images.errors import CommandError, DeadlineError, MachineError, ProvisionerError
+from verified_images.provisioners.ansible import run_playbook
 from verified_images.provisioners.attempt import Attempt, AttemptError
 from verified_images.provisioners.breakpoint import wait_for_somebody
 from verified_images.provisioners.file import copy_files
@@ -12,6 +13,7 @@ from verified_images.provisioners.shell import run_scripts
 from verified_images.provisioners.shell_local import run_scripts_here
 from verified_images.provisioners.sleep import sleep
 from verified_images.templates.model import (
+    AnsibleProvisioner,
     BreakpointProvisioner,
     FileProvisioner,
     ShellLocalProvisioner,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from verified_images.templates.provisioners import Provisioner
 
 _RUNS: dict[type[Provisioner], Callable[[Any, Attempt], None]] = {
+    AnsibleProvisioner: run_playbook,
     BreakpointProvisioner: wait_for_somebody,
     FileProvisioner: copy_files,
     ShellLocalProvisioner: run_scripts_here,

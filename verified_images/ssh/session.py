@@ -19,6 +19,7 @@ from verified_images.masking import Masker
 from verified_images.ssh.connecting import connect
 from verified_images.ssh.download import download_program, unpack
 from verified_images.ssh.extraction import HostileArchiveError
+from verified_images.ssh.openssh_client import lend_access
 from verified_images.ssh.output import Collector, Output
 from verified_images.ssh.pool import ShellPool, kill
 from verified_images.ssh.quoting import exports
@@ -30,10 +31,12 @@ from verified_images.waiting import Deadline, wait_for
 if TYPE_CHECKING:
     import socket
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
     from types import TracebackType
 
     from verified_images.ssh.address import Address
     from verified_images.ssh.keys import RunKey
+    from verified_images.ssh.openssh_client import OpenSSHAccess
     from verified_images.ssh.reach import Reach
 
 _NAMED = 120  # characters of a command in the text of an error
@@ -235,6 +238,10 @@ class Session:
         for old in ended:
             old.close()
         return tunnel.near
+
+    def lend_openssh_access(self, folder: Path) -> AbstractContextManager[OpenSSHAccess]:
+        """Return a context in which OpenSSH's client can log in; its private files are in ``folder`` meanwhile."""
+        return lend_access(self.address, self._key, self._reach, folder)
 
     def boot_id(self) -> str:
         """Return what tells this boot of the machine from any other (random(4), "boot_id")."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
+from verified_images.templates.ansible import AnsibleLocalProvisioner, AnsibleProvisioner
 from verified_images.templates.base import TemplateModel
 from verified_images.templates.breakpoint import BreakpointProvisioner
 from verified_images.templates.builder import LOCATION_OF_RESOURCE_GROUP, Builder, Plan, Spot, VirtualNetwork
@@ -28,6 +29,8 @@ from verified_images.templates.windows import (
 
 __all__ = [
     "LOCATION_OF_RESOURCE_GROUP",
+    "AnsibleLocalProvisioner",
+    "AnsibleProvisioner",
     "BreakpointProvisioner",
     "Builder",
     "Checksum",
