@@ -32,8 +32,12 @@ _UNDOCUMENTED = re.compile(
         | properties\.(enableDestinationServiceEndpoint | allowBackendPortConflict)   # of rules of load balancers
         | loadBalancerBackendAddresses\[\d+\]\.(id | etag | type | properties\.provisioningState)
         | properties\.resilientVMDeletionStatus                        # of instances, before it was documented
+        | properties\.routeServiceVips                                # of peerings
+        | authorizations                                              # of providers
+        | error\.innererror\.internalErrorCode | error\.additionalInfo  # of throttling and policies
         | properties\.replica(Type | Count) | osDiskImage\.sizeIn(Gb | Bytes)   # of Marketplace images
-    ):\ is\ no\ property$""",
+    ):\ is\ no\ property$
+    | ^\$\.nextLink:\ is\ required$                                # the last page has none""",
     re.VERBOSE,
 )
 """What recorded answers have although it is not documented."""

@@ -16,14 +16,31 @@ if TYPE_CHECKING:
     Render = Callable[[Resource], dict[str, Any]]
 
 
+_OF_ADDRESS = {"privateIPAddress", "privateIPAllocationMethod", "subnet", "publicIPAddress", "provisioningState"}
+
+
 def expand(body: dict[str, Any], wanted: str, resolve: Callable[[str], dict[str, Any] | None]) -> dict[str, Any]:
     """Give a body with the references on the paths ``wanted`` (``subnets/ipConfigurations,natGateway``) replaced.
 
     ``resolve`` gives what an id stands for, or None when that cannot be shown; then the reference stays.
     """
     for path in filter(None, wanted.split(",")):
-        body = _walk(body, path.strip().split("/"), resolve)
+        names = path.strip().split("/")
+        shorten = _shorten if names[-1].lower() == "ipconfigurations" else _leave
+        body = _walk(body, names, lambda target, shorten=shorten: shorten(resolve(target)))  # type: ignore[misc]
     return body
+
+
+def _leave(found: dict[str, Any] | None) -> dict[str, Any] | None:
+    return found
+
+
+def _shorten(found: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Give an IP configuration as subnets show those that are in them, which is less than their owners show."""
+    if found is None:
+        return None
+    properties = {name: value for name, value in found["properties"].items() if name in _OF_ADDRESS}
+    return {**{name: value for name, value in found.items() if name != "type"}, "properties": properties}
 
 
 def find_shown(cloud: Cloud, render: Render, target: str) -> dict[str, Any] | None:

@@ -43,7 +43,7 @@ def _describe(cloud: Cloud) -> dict[str, Any]:
 
 def _list(cloud: Cloud, request: Request) -> Answer:
     seen = [_describe(cloud)] if has_any_role(cloud, request.caller) else []
-    return Answer(200, {"value": seen, "count": {"type": "Total", "value": len(seen)}})
+    return Answer(200, {"value": seen})
 
 
 def _get(cloud: Cloud, request: Request) -> Answer:
