@@ -1,7 +1,9 @@
 """The run's journal: what the run is about to create, on disk before Azure hears of it.
 
 One file of JSON lines per run. The first line describes the run; each other line says that a resource is
-planned or removed. What was planned and not removed may exist, also after ``kill -9`` or a power cut.
+planned or removed, or notes what a stage gave, so that a later run can go on from there. What was planned and not
+removed may exist, also after ``kill -9`` or a power cut. Beside it lie the key and the host keys of a machine that was
+kept; they go when the journal does.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import fcntl
 import json
 import os
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _FORMAT = 1
+
+KEPT = "kept"
+"""The note that what is left was left on purpose: until ``expires``, with ``machine`` to go into if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +50,17 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A journal as read back: ``left`` may still exist; ``active`` tells that its run still goes on here."""
+    """A journal as read back: ``left`` may still exist; ``active`` tells that its run still goes on here.
+
+    ``notes`` are what stages gave, by what they are; with the note ``kept`` the run expires when that says.
+    """
 
     path: Path
     run: Run
     target: Target
     left: tuple[Entry, ...]
     active: bool
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
 
 def journal_folder(environment: Mapping[str, str] = os.environ) -> Path:
@@ -79,12 +88,14 @@ def read_journal(path: Path) -> Record:
         run, target = _read_header(header)
         for line in lines:
             ledger.replay(json.loads(line))
+        if KEPT in ledger.notes:
+            run = replace(run, expires=parse_time(ledger.notes[KEPT]["expires"]))
     except (ValueError, KeyError, TypeError) as error:
         raise VerifiedImagesError(
             f"'{path}' is not a journal of verified-images, or it is damaged; search Azure for resources "
             f"with the tag vi-run={path.stem}, then delete the file",
         ) from error
-    return Record(path, run, target, ledger.left(), active)
+    return Record(path, run, target, ledger.left(), active, ledger.notes)
 
 
 @dataclass(slots=True)
@@ -92,6 +103,7 @@ class _Ledger:
     """What is planned and not removed, by lower-case id: Azure compares ids without regard to case."""
 
     entries: dict[str, Entry] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
 
     def replay(self, fact: Mapping[str, Any]) -> None:
         match fact["event"]:
@@ -99,6 +111,8 @@ class _Ledger:
                 self.plan(Entry(str(fact["kind"]), str(fact["id"])))
             case "removed":
                 self.remove(str(fact["id"]))
+            case "noted":
+                self.notes[str(fact["what"])] = fact["facts"]
             case event:
                 raise ValueError(f"unknown event {event!r}")
 
@@ -124,6 +138,16 @@ class Journal:
         self._size = os.fstat(descriptor).st_size
         self._lock = threading.Lock()
         self._ledger = _Ledger({entry.resource_id.lower(): entry for entry in ledger})
+
+    @property
+    def key_file(self) -> Path:
+        """Where the private key of a kept machine is, if there is one."""
+        return self.path.with_suffix(".key")
+
+    @property
+    def known_hosts(self) -> Path:
+        """Where the host keys of a kept machine are, if there is one."""
+        return self.path.with_suffix(".known_hosts")
 
     @classmethod
     def open(cls, run: Run, folder: Path, *, target: Target) -> Self:
@@ -185,6 +209,15 @@ class Journal:
             )
             self._ledger.remove(resource_id)
 
+    def noted(self, what: str, facts: Mapping[str, Any]) -> None:
+        """Note what a stage gave, in values that JSON has; a later note of the same takes the place of this one.
+
+        Raises:
+            VerifiedImagesError: the note could not be written.
+        """
+        with self._lock:
+            self._append({"event": "noted", "what": what, "facts": facts}, consequence=f"so '{what}' is not kept in it")
+
     def left(self) -> tuple[Entry, ...]:
         """Return what was planned and not removed, in the order of planning."""
         with self._lock:
@@ -196,7 +229,8 @@ class Journal:
             if self._descriptor is None:
                 return
             if not self._ledger.entries:
-                self.path.unlink(missing_ok=True)
+                for path in (self.path, self.key_file, self.known_hosts):
+                    path.unlink(missing_ok=True)
             os.close(self._descriptor)
             self._descriptor = None
 
@@ -211,7 +245,7 @@ class Journal:
     ) -> None:
         self.close()
 
-    def _append(self, fact: Mapping[str, str], *, consequence: str) -> None:
+    def _append(self, fact: Mapping[str, Any], *, consequence: str) -> None:
         if self._descriptor is None:
             raise VerifiedImagesError(f"the journal '{self.path}' is closed, {consequence}")
         line = _line(fact)

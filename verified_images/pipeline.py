@@ -14,25 +14,35 @@ Leaving the build cleans up: nothing of it remains but what was published.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from verified_images.stages.capture import CapturedImage, capture
 from verified_images.stages.cleanup import CleanupReport, cleanup, close_sessions
 from verified_images.stages.context import BuildContext, open_context
 from verified_images.stages.deploy import deploy
 from verified_images.stages.evidence import read_serial_logs
+from verified_images.stages.keep import Kept, keep, note_captured, note_provisioned
 from verified_images.stages.preflight import BuildPlan, preflight
 from verified_images.stages.provision import Provisioned, provision
 from verified_images.stages.publish import PublishedImage, publish
+from verified_images.stages.resume import (
+    register_left,
+    remove_deployment,
+    resume_captured,
+    resume_deployed,
+    resume_provisioned,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
     from types import TracebackType
 
     from verified_images.cloud.connection import CloudConnection
-    from verified_images.journal import Journal
+    from verified_images.journal import Journal, Record
     from verified_images.naming import Run
     from verified_images.reports.verdict import Verdict
+    from verified_images.ssh.keys import RunKey
     from verified_images.stages.output import Output
     from verified_images.stages.scale_set import ScaleSet
     from verified_images.templates.model import Template
@@ -43,10 +53,18 @@ __all__ = ["Build"]
 class Build:
     """One template's way to an image; a context manager that cleans up, however it is left."""
 
-    def __init__(
-        self, template: Template, connection: CloudConnection, run: Run, *, journal: Journal, output: Output
+    def __init__(  # noqa: PLR0913 - what a build is made of
+        self,
+        template: Template,
+        connection: CloudConnection,
+        run: Run,
+        *,
+        journal: Journal,
+        output: Output,
+        key: RunKey | None = None,
     ) -> None:
-        self._context: BuildContext = open_context(template, connection, run, journal=journal, output=output)
+        self._journal = journal
+        self._context: BuildContext = open_context(template, connection, run, journal=journal, output=output, key=key)
 
     def preflight(self) -> BuildPlan:
         """Check everything that can be checked before anything is created."""
@@ -54,11 +72,15 @@ class Build:
 
     def provision(self, plan: BuildPlan) -> Provisioned:
         """Boot the build VM and run the template's provisioners on it."""
-        return provision(self._context, plan)
+        provisioned = provision(self._context, plan)
+        note_provisioned(self._context, self._journal, provisioned)
+        return provisioned
 
     def capture(self, provisioned: Provisioned, verdict: Verdict) -> CapturedImage:
         """Turn the tested machine into a candidate image; the machine is gone afterwards."""
-        return capture(self._context, provisioned, verdict)
+        captured = capture(self._context, provisioned, verdict)
+        note_captured(self._context, self._journal, captured)
+        return captured
 
     def deploy(self, captured: CapturedImage) -> ScaleSet:
         """Boot a scale set from the candidate image."""
@@ -67,6 +89,32 @@ class Build:
     def publish(self, captured: CapturedImage, scale_set: ScaleSet, verdict: Verdict) -> PublishedImage:
         """Make the image visible at its target: ``verdict`` is that of all tests, machine and scale set."""
         return publish(self._context, captured, scale_set, verdict)
+
+    def resume(self, record: Record) -> None:
+        """Take over what an earlier run has left: this build's journal is that run's, opened again."""
+        register_left(self._context, record)
+
+    def resume_provisioned(self, record: Record) -> Provisioned:
+        """Return the machine that the earlier run kept, as if it had just been provisioned."""
+        return resume_provisioned(self._context, record)
+
+    def resume_captured(self, record: Record) -> CapturedImage:
+        """Return the candidate image of the earlier run, as if it had just been captured; its scale set is removed."""
+        captured = resume_captured(self._context, record)
+        remove_deployment(self._context)
+        return captured
+
+    def resume_deployed(self, captured: CapturedImage) -> ScaleSet:
+        """Return the scale set that was deployed and tested by the earlier run; it can be published from."""
+        return resume_deployed(self._context, captured)
+
+    def note(self, what: str, facts: Mapping[str, Any]) -> None:
+        """Note in the journal what a later run needs to know."""
+        self._journal.noted(what, facts)
+
+    def keep(self, expires: datetime, *, stays_on: bool = True) -> Kept:
+        """Leave everything where it is until ``expires``, in place of the clean-up, and tell how to get in."""
+        return keep(self._context, self._journal, expires, stays_on=stays_on)
 
     def read_serial_logs(self) -> Mapping[str, str]:
         """Return what the build's machines have written to their serial consoles, by machine name."""

@@ -57,6 +57,29 @@ def create_machine(arm: Arm, place: Place, spec: MachineSpec) -> Mapping[str, An
     )
 
 
+def is_running(arm: Arm, group: str, name: str) -> bool:
+    """Tell whether a virtual machine is on.
+
+    Raises:
+        NotFoundError: there is none of that name.
+    """
+    machines = arm.connection.compute.virtual_machines
+    view: Any = arm.call("get virtual machine", name, lambda: machines.instance_view(group, name))
+    return any(status["code"] == "PowerState/running" for status in view.get("statuses") or ())
+
+
+def start_machine(arm: Arm, group: str, name: str) -> None:
+    """Boot a virtual machine that is stopped."""
+    machines = arm.connection.compute.virtual_machines
+    arm.run("start virtual machine", name, lambda: machines.begin_start(group, name))
+
+
+def power_off_machine(arm: Arm, group: str, name: str) -> None:
+    """Shut a virtual machine down in good order; its place on a host stays its own."""
+    machines = arm.connection.compute.virtual_machines
+    arm.run("power off virtual machine", name, lambda: machines.begin_power_off(group, name))
+
+
 def deallocate_machine(arm: Arm, group: str, name: str) -> None:
     """Stop a virtual machine and give back its hardware."""
     machines = arm.connection.compute.virtual_machines

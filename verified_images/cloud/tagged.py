@@ -77,6 +77,13 @@ def find_tags(arm: Arm, resource_id: str) -> Mapping[str, str] | None:
     return dict(found.get("tags") or {})
 
 
+def set_tag(arm: Arm, resource_id: str, name: str, value: str) -> None:
+    """Give a group or resource a tag, or the tag another value, whatever other tags it has."""
+    body: Any = {"operation": "Merge", "properties": {"tags": {name: value}}}
+    tags = arm.connection.resources.tags
+    arm.run("set tags of", resource_id, lambda: tags.begin_update_at_scope(resource_id.lstrip("/"), body))
+
+
 def delete_by_id(arm: Arm, resource_id: str) -> None:
     """Delete a resource group, or a resource of a type that builds make, and return once it is gone.
 

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from verified_images.commands import local_applications, local_faults
+from verified_images.commands import local_applications, local_connect, local_faults
 from verified_images.commands.terminal import add_state, state_folder, tell
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     applications = local.add_parser("applications", help="list, make or remove who may log in to the local Azure")
     add_state(applications)
     local_applications.add_command(applications, _find_running)
+    connect = local.add_parser("connect", help="connect standard input and output to a machine, for ssh's ProxyCommand")
+    add_state(connect)
+    local_connect.add_command(connect, _find_running)
     statistics = local.add_parser(
         "statistics", help="count the calls to the local Azure, and polls that came too early"
     )

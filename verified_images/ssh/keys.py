@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Literal
 import paramiko
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from paramiko.pkey import UnknownKeyType
+
+from verified_images.errors import VerifiedImagesError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,6 +35,20 @@ class RunKey:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(self._text)
+
+
+def read_run_key(path: Path) -> RunKey:
+    """Return the key pair that ``RunKey.write`` wrote.
+
+    Raises:
+        VerifiedImagesError: there is none, or it is no private key.
+    """
+    try:
+        text = path.read_text("ascii")
+        private = paramiko.PKey.from_path(path)
+    except (OSError, ValueError, paramiko.SSHException, UnknownKeyType) as error:
+        raise VerifiedImagesError(f"the private key '{path}' of the kept machine cannot be read: {error}") from error
+    return RunKey(private, f"{private.get_name()} {private.get_base64()} verified-images", text)
 
 
 def new_run_key(comment: str = "verified-images", key_type: KeyType = "ed25519") -> RunKey:

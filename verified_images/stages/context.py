@@ -42,10 +42,19 @@ class BuildContext:
     sessions: list[Session] = field(default_factory=list)
 
 
-def open_context(
-    template: Template, connection: CloudConnection, run: Run, *, journal: Journal, output: Output
+def open_context(  # noqa: PLR0913 - what a build is made of
+    template: Template,
+    connection: CloudConnection,
+    run: Run,
+    *,
+    journal: Journal,
+    output: Output,
+    key: RunKey | None = None,
 ) -> BuildContext:
-    """Return the context of a new build; nothing is created and nothing asked yet."""
+    """Return the context of a build; nothing is created and nothing asked yet.
+
+    ``key`` is that of the build VM of an earlier run, which is gone on with; a new build makes its own.
+    """
     masker = Masker(secret.get_secret_value() for secret in template.secrets)
     masked = MaskedOutput(output, masker)
     subscription, names = connection.subscription_id, run.names
@@ -57,6 +66,6 @@ def open_context(
         undo=UndoStack(journal),
         output=masked,
         masker=masker,
-        key=new_run_key(f"verified-images-{run.id}"),
+        key=key or new_run_key(f"verified-images-{run.id}"),
         smoke_key=new_run_key(f"verified-images-{run.id}-smoke"),
     )
