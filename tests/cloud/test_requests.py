@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from verified_images.cloud import compute, galleries, groups, images, load_balancers, network, scale_sets
+from verified_images.cloud.machine_extras import DataDisk, MachineExtras
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,8 @@ DEFINITION = (
     "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/images/providers/Microsoft.Compute"
     "/galleries/golden/images/web"
 )
+DISK_KEY = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/diskEncryptionSets/key"
+IDENTITY = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id"
 MACHINE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/vm"
 
 
@@ -69,6 +72,7 @@ def test_interface(
         subnet_id=place.network_id("virtualNetworks/subnets", "vnet", "subnet"),
         security_group_id=place.network_id("networkSecurityGroups", "nsg"),
         public_address_id=place.network_id("publicIPAddresses", "ip") if public else None,
+        accelerated=None if public else True,
     )
     assert private_address == "10.0.0.4"
     golden(f"interface-{'public' if public else 'private'}", scripted.bodies("PUT", "networkInterfaces")[0])
@@ -93,6 +97,18 @@ def test_machine_with_everything(place: Place, spec: compute.MachineSpec, golden
         "purchase_plan": {"publisher": "p", "product": "o", "name": "n"},
         "custom_data": "#cloud-config\n",
         "user_data": "grüße",
+        "extras": MachineExtras(
+            license_type="RHEL_BYOS",
+            spot_eviction_policy="Delete",
+            spot_max_price=0.5,
+            identities=(IDENTITY,),
+            caching="None",
+            data_disks=(DataDisk("data", 16, 3),),
+            disk_controller_type="NVMe",
+            disk_encryption_set=DISK_KEY,
+            secure_boot=False,
+            encryption_at_host=True,
+        ),
     }
     golden("machine-with-everything", compute.machine_body(place, compute.MachineSpec(**full)))
 
@@ -109,6 +125,10 @@ def test_image_from_a_machine(
 ) -> None:
     images.begin_image_from_machine(arm, place, "candidate", machine_id=MACHINE, generation="V2").result()
     golden("image-from-machine", scripted.bodies("PUT", "images/candidate$")[0])
+    images.begin_image_from_machine(
+        arm, place, "zoned", machine_id=MACHINE, generation="V2", zone_resilient=True
+    ).result()
+    assert scripted.bodies("PUT", "images/zoned$")[0]["properties"]["storageProfile"] == {"zoneResilient": True}
 
 
 def test_image_from_a_blob(arm: Arm, place: Place, scripted: ScriptedArm, golden: Callable[[str, Any], None]) -> None:
@@ -126,7 +146,10 @@ def test_candidate_version(arm: Arm, place: Place, scripted: ScriptedArm, golden
 
 def test_promotion(arm: Arm, place: Place, scripted: ScriptedArm, golden: Callable[[str, Any], None]) -> None:
     end = datetime(2027, 1, 31, tzinfo=UTC)
-    replication = galleries.Replication(("westeurope", "northeurope"), 2, "Standard_ZRS", end)
+    special = {"northeurope": galleries.RegionWishes(5, DISK_KEY)}
+    replication = galleries.Replication(
+        ("westeurope", "northeurope"), 2, "Standard_ZRS", end, exclude_from_latest=True, special=special
+    )
     galleries.promote_version(
         arm, f"{DEFINITION}/versions/1.0.0", replication, {**place.tags, "vi-verdict": "verified"}
     )

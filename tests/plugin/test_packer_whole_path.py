@@ -77,6 +77,16 @@ source "azure-arm" "debian" {
   image_sku       = "12-gen2"
   location        = "westeurope"
   vm_size         = "Standard_B2s"
+  azure_tags      = { team = "web" }
+  azure_tag {
+    name  = "tier"
+    value = "front"
+  }
+  disk_caching_type        = "ReadOnly"
+  disk_additional_size     = [4, 8]
+  pause_before_connecting  = "10ms"
+  shared_image_gallery_replica_count               = 2
+  shared_gallery_image_version_exclude_from_latest = true
   shared_image_gallery_destination {
     resource_group      = "images"
     gallery_name        = "golden"

@@ -22,8 +22,8 @@ def test_a_template_of_what_is_supported_has_no_problem() -> None:
 @pytest.mark.parametrize(
     ("path", "changes"),
     [
-        ("builder.data_disk_sizes_gb", {"builder": {**BUILDER, "data_disk_sizes_gb": [10]}}),
-        ("builder.encryption_at_host", {"builder": {**BUILDER, "encryption_at_host": True}}),
+        ("builder.resource_group", {"builder": {**BUILDER, "resource_group": "mine"}}),
+        ("builder.operation_timeout", {"builder": {**BUILDER, "operation_timeout": "1h"}}),
         ("image.gallery.specialized", {"image": {"gallery": {**GALLERY, "specialized": True}}}),
     ],
 )

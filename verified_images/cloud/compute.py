@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from verified_images.cloud.machine_extras import MachineExtras, add_extras
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,6 +46,7 @@ class MachineSpec:
     purchase_plan: Mapping[str, str] | None = None
     custom_data: str | None = None
     user_data: str | None = None
+    extras: MachineExtras = field(default_factory=MachineExtras)
 
 
 def create_machine(arm: Arm, place: Place, spec: MachineSpec) -> Mapping[str, Any]:
@@ -150,6 +153,7 @@ def machine_body(place: Place, spec: MachineSpec) -> Body:
     }
     if spec.purchase_plan:
         body["plan"] = dict(spec.purchase_plan)
+    add_extras(body, spec.extras, spec.os_disk_type)
     return body
 
 

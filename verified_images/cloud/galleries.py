@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from verified_images.cloud.ids import parse_id
@@ -19,13 +19,26 @@ PUBLISH_SECONDS = 3 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
+class RegionWishes:
+    """What is different in one region: the number of replicas, and the disk encryption set whose key encrypts them."""
+
+    replicas: int | None = None
+    disk_encryption_set: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Replication:
-    """Where a version is to be and how: regions, replicas in each, their storage, and until when it should be used."""
+    """Where a version is to be and how: regions, replicas in each, their storage, and until when it should be used.
+
+    ``special`` has what is different in some of the regions, by their names.
+    """
 
     regions: tuple[str, ...]
     replicas: int
     storage_account_type: str
     end_of_life: datetime | None = None
+    exclude_from_latest: bool = False
+    special: Mapping[str, RegionWishes] = field(default_factory=dict)
 
 
 def find_definition(arm: Arm, definition_id: str) -> Mapping[str, Any]:
@@ -94,15 +107,8 @@ def begin_candidate_version(
 def promote_version(arm: Arm, version_id: str, replication: Replication, tags: Mapping[str, str]) -> None:
     """Replicate a candidate version and let "latest" find it; its tags are replaced as a whole."""
     profile: Body = {
-        "targetRegions": [
-            {
-                "name": region,
-                "regionalReplicaCount": replication.replicas,
-                "storageAccountType": replication.storage_account_type,
-            }
-            for region in replication.regions
-        ],
-        "excludeFromLatest": False,
+        "targetRegions": [_region(name, replication) for name in replication.regions],
+        "excludeFromLatest": replication.exclude_from_latest,
     }
     if replication.end_of_life:
         profile["endOfLifeDate"] = replication.end_of_life.isoformat()
@@ -120,6 +126,18 @@ def promote_version(arm: Arm, version_id: str, replication: Replication, tags: M
         lambda: versions.begin_update(parsed.group, gallery, definition, version, body),
         seconds=PUBLISH_SECONDS,
     )
+
+
+def _region(name: str, replication: Replication) -> Body:
+    wishes = replication.special.get(name, RegionWishes())
+    region: Body = {
+        "name": name,
+        "regionalReplicaCount": wishes.replicas or replication.replicas,
+        "storageAccountType": replication.storage_account_type,
+    }
+    if wishes.disk_encryption_set:
+        region["encryption"] = {"osDiskImage": {"diskEncryptionSetId": wishes.disk_encryption_set}}
+    return region
 
 
 def delete_version(arm: Arm, version_id: str) -> None:

@@ -24,8 +24,8 @@ def find_image(arm: Arm, image_id: str) -> Mapping[str, Any] | None:
         return None
 
 
-def begin_image_from_machine(
-    arm: Arm, place: Place, name: str, *, machine_id: str, generation: str
+def begin_image_from_machine(  # noqa: PLR0913 - what an image is made of
+    arm: Arm, place: Place, name: str, *, machine_id: str, generation: str, zone_resilient: bool = False
 ) -> Operation[object]:
     """Begin to make a managed image from a generalized virtual machine in the same location."""
     body: Body = {
@@ -33,6 +33,8 @@ def begin_image_from_machine(
         "tags": dict(place.tags),
         "properties": {"sourceVirtualMachine": {"id": machine_id}, "hyperVGeneration": generation},
     }
+    if zone_resilient:
+        body["properties"]["storageProfile"] = {"zoneResilient": True}
     images = arm.connection.compute.images
     return arm.begin("create image", name, lambda: images.begin_create_or_update(place.group, name, body))
 

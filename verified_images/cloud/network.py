@@ -78,7 +78,14 @@ def read_public_address(arm: Arm, place: Place, name: str) -> str:
 
 
 def create_interface(  # noqa: PLR0913 - the parts that an interface joins
-    arm: Arm, place: Place, name: str, *, subnet_id: str, security_group_id: str, public_address_id: str | None
+    arm: Arm,
+    place: Place,
+    name: str,
+    *,
+    subnet_id: str,
+    security_group_id: str,
+    public_address_id: str | None,
+    accelerated: bool | None = None,
 ) -> str:
     """Make a network interface with a security group of its own and return its private address."""
     address: Body = {
@@ -96,6 +103,8 @@ def create_interface(  # noqa: PLR0913 - the parts that an interface joins
         "tags": dict(place.tags),
         "properties": {"ipConfigurations": [address], "networkSecurityGroup": {"id": security_group_id}},
     }
+    if accelerated is not None:
+        body["properties"]["enableAcceleratedNetworking"] = accelerated
     interfaces = arm.connection.network.network_interfaces
     answer = arm.run(
         "create network interface", name, lambda: interfaces.begin_create_or_update(place.group, name, body)

@@ -62,7 +62,9 @@ def open_context(  # noqa: PLR0913 - what a build is made of
         template=template,
         run=run,
         arm=Arm(connection, masked.step),
-        place=Place(subscription, names.resource_group, template.builder.location, run.tags),
+        place=Place(
+            subscription, names.resource_group, template.builder.location, {**template.builder.tags, **run.tags}
+        ),
         undo=UndoStack(journal),
         output=masked,
         masker=masker,

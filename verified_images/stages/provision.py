@@ -15,6 +15,7 @@ from verified_images.cloud.compute import (
 )
 from verified_images.cloud.groups import create_group, delete_group
 from verified_images.cloud.images import create_image_from_blob
+from verified_images.cloud.machine_extras import DataDisk, MachineExtras
 from verified_images.cloud.network import (
     SSH_PORT,
     Opening,
@@ -27,7 +28,7 @@ from verified_images.cloud.network import (
 from verified_images.provisioners import ProvisionContext, run_provisioners
 from verified_images.stages.machine import Door, Guest, Machine, log_in
 from verified_images.templates.model import reveal
-from verified_images.waiting import Deadline
+from verified_images.waiting import Deadline, pause
 
 if TYPE_CHECKING:
     from verified_images.cloud.operations import Operation
@@ -106,6 +107,7 @@ def create_network(context: BuildContext, plan: BuildPlan) -> str:
         subnet_id=f"{vnet_id}/subnets/{names.subnet}",
         security_group_id=nsg_id,
         public_address_id=address_id if context.template.builder.public_ip else None,
+        accelerated=context.template.builder.accelerated_networking,
     )
 
 
@@ -115,7 +117,8 @@ def boot(context: BuildContext, plan: BuildPlan) -> None:
     if plan.source.vhd:
         context.undo.register("image", place.compute_id("images", names.source_image))
         create_image_from_blob(arm, place, names.source_image, plan.source.vhd)
-    context.undo.register("disk", place.compute_id("disks", names.os_disk))
+    for disk in (names.os_disk, *(each.name for each in data_disks(context))):
+        context.undo.register("disk", place.compute_id("disks", disk))
     context.undo.register("virtual machine", place.compute_id("virtualMachines", names.virtual_machine))
     create_machine(arm, place, _machine_spec(context, plan))
 
@@ -124,6 +127,7 @@ def log_into_build_machine(context: BuildContext, private_address: str) -> Machi
     """Wait until the build VM is up and return it with a session into it."""
     arm, place, builder = context.arm, context.place, context.template.builder
     name = context.run.names.virtual_machine
+    pause(builder.pause_before_connecting)
     guest = Guest(
         id=place.compute_id("virtualMachines", name),
         name=name,
@@ -152,4 +156,31 @@ def _machine_spec(context: BuildContext, plan: BuildPlan) -> MachineSpec:
         purchase_plan=plan.source.purchase_plan,
         custom_data=None if builder.custom_data is None else reveal(builder.custom_data),
         user_data=None if builder.user_data is None else reveal(builder.user_data),
+        extras=_extras(context),
+    )
+
+
+def data_disks(context: BuildContext) -> tuple[DataDisk, ...]:
+    """Return the empty disks that the build VM has beside its OS disk."""
+    builder, name = context.template.builder, context.run.names.os_disk
+    luns = builder.data_disk_luns or range(len(builder.data_disk_sizes_gb))
+    return tuple(
+        DataDisk(f"{name}-data-{lun}", size, lun) for size, lun in zip(builder.data_disk_sizes_gb, luns, strict=True)
+    )
+
+
+def _extras(context: BuildContext) -> MachineExtras:
+    builder = context.template.builder
+    return MachineExtras(
+        license_type=builder.license_type,
+        spot_eviction_policy=builder.spot.eviction_policy if builder.spot else None,
+        spot_max_price=builder.spot.max_price if builder.spot else None,
+        identities=builder.user_assigned_managed_identities,
+        caching=builder.os_disk_caching,
+        data_disks=data_disks(context),
+        disk_controller_type=builder.disk_controller_type,
+        disk_encryption_set=builder.disk_encryption_set,
+        secure_boot=builder.secure_boot,
+        vtpm=builder.vtpm,
+        encryption_at_host=builder.encryption_at_host,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from verified_images.cloud.galleries import PUBLISH_SECONDS, Replication, find_version, promote_version
+from verified_images.cloud.galleries import PUBLISH_SECONDS, RegionWishes, Replication, find_version, promote_version
 from verified_images.cloud.ids import parse_id
 from verified_images.cloud.images import begin_image_from_machine
 from verified_images.errors import CloudError, ConflictError, GateClosedError
@@ -87,6 +87,7 @@ def _publish_managed(context: BuildContext, captured: CapturedImage, image_id: s
         parsed.name,
         machine_id=captured.machine_id,
         generation=captured.plan.source.generation,
+        zone_resilient=context.template.image.managed is not None and context.template.image.managed.zone_resilient,
     ).result()
     return image_id
 
@@ -96,9 +97,13 @@ def _publish_version(
 ) -> tuple[str, ...]:
     # Azure wants the region that a version was made in to be among those that it is in.
     regions = tuple(dict.fromkeys((context.place.location, *target.regions)))
-    replication = Replication(regions, target.replicas, target.storage_account_type, target.end_of_life)
+    special = {each.name: RegionWishes(each.replicas, each.disk_encryption_set) for each in target.target_regions}
+    replication = Replication(
+        regions, target.replicas, target.storage_account_type, target.end_of_life, target.exclude_from_latest, special
+    )
     promote_version(context.arm, version_id, replication, tags)
-    deadline = Deadline(f"replication of image version '{parse_id(version_id).name}'", PUBLISH_SECONDS)
+    seconds = target.timeout or PUBLISH_SECONDS
+    deadline = Deadline(f"replication of image version '{parse_id(version_id).name}'", seconds)
     look = functools.partial(_look_at_regions, context, version_id)
     return wait_for(look, deadline, every=context.arm.connection.polling_interval)
 

@@ -14,37 +14,20 @@ if TYPE_CHECKING:
 BUILDER = (
     "public_ip_sku",
     "virtual_network",
-    "accelerated_networking",
     "os_type",
     "communicator",
     "ssh_port",
-    "pause_before_connecting",
     "operation_timeout",
     "resource_group",
-    "tags",
-    "license_type",
-    "spot",
-    "user_assigned_managed_identities",
-    "os_disk_caching",
     "keep_os_disk",
-    "data_disk_sizes_gb",
-    "data_disk_luns",
-    "disk_controller_type",
-    "disk_encryption_set",
-    "secure_boot",
-    "vtpm",
-    "encryption_at_host",
     "security_encryption_type",
 )
 GALLERY = (
-    "target_regions",
-    "exclude_from_latest",
     "shallow_replication",
     "specialized",
     "confidential_vm_encryption",
-    "timeout",
 )
-MANAGED = ("zone_resilient", "os_disk_snapshot", "data_disk_snapshot_prefix")
+MANAGED = ("os_disk_snapshot", "data_disk_snapshot_prefix")
 IMAGE = ("vhd", "skip")
 TEMPLATE = ("error_cleanup_provisioner", "post_processors")
 
