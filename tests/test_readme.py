@@ -96,6 +96,7 @@ def test_the_local_azure_is_served_until_it_is_interrupted(command: str, tmp_pat
     endpoint = told[0].split()[-1]
     assert endpoint.startswith("https://127.0.0.1:")
     assert f"export ARM_ENDPOINT={endpoint}" in environment.stdout
+    assert f"export ARM_METADATA_HOSTNAME={endpoint.removeprefix('https://')}" in environment.stdout
 
 
 def test_dev_commands_are_those_that_dev_knows() -> None:

@@ -140,6 +140,7 @@ def _print_environment(options: argparse.Namespace) -> int:
 
 
 def _environment(cloud: RunningCloud) -> dict[str, str]:
+    """Give the variables of the SDKs and the azure CLI, then those that Terraform and its like read."""
     account = cloud.account
     return {
         "ARM_ENDPOINT": cloud.endpoint,
@@ -151,4 +152,10 @@ def _environment(cloud: RunningCloud) -> dict[str, str]:
         "AZURE_CORE_INSTANCE_DISCOVERY": "false",
         "REQUESTS_CA_BUNDLE": str(cloud.ca_bundle),
         "VI_PROXY": cloud.proxy,
+        "ARM_METADATA_HOSTNAME": cloud.endpoint.removeprefix("https://"),
+        "ARM_TENANT_ID": account.tenant_id,
+        "ARM_SUBSCRIPTION_ID": account.subscription_id,
+        "ARM_CLIENT_ID": account.client_id,
+        "ARM_CLIENT_SECRET": account.client_secret,
+        "SSL_CERT_FILE": str(cloud.ca_bundle),
     }
