@@ -31,6 +31,7 @@ class Attempt:
 
     def __init__(self, context: ProvisionContext, provisioner: Provisioner, tried: int = 0) -> None:
         self.context = context
+        self.provisioner = provisioner
         self.tried = tried
         limit = provisioner.timeout
         self.deadline = None if limit is None else Deadline(f"the end of the {provisioner.kind} provisioner", limit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -84,3 +85,8 @@ def converge(action: Callable[[], bool]) -> None:
         if not action():
             return
     raise AttemptError(f": it restarted the machine {_MOST_RESTARTS} times and has still not come to its end")
+
+
+def fill_in(command: str, words: Mapping[str, str]) -> str:
+    """Return a command of a template with ``words``, which are quoted already, for their names in braces."""
+    return re.sub(r"\{(\w+)\}", lambda match: words.get(match[1], match[0]), command)

@@ -6,16 +6,26 @@ from typing import TYPE_CHECKING, Any
 
 from verified_images.errors import CommandError, DeadlineError, MachineError, ProvisionerError
 from verified_images.provisioners.ansible import run_playbook
+from verified_images.provisioners.ansible_local import run_playbooks_in_machine
 from verified_images.provisioners.attempt import Attempt, AttemptError
 from verified_images.provisioners.breakpoint import wait_for_somebody
+from verified_images.provisioners.chef import run_chef_client, run_chef_solo
 from verified_images.provisioners.file import copy_files
+from verified_images.provisioners.puppet import apply_manifests, run_agent
+from verified_images.provisioners.salt import apply_states
 from verified_images.provisioners.shell import run_scripts
 from verified_images.provisioners.shell_local import run_scripts_here
 from verified_images.provisioners.sleep import sleep
 from verified_images.templates.model import (
+    AnsibleLocalProvisioner,
     AnsibleProvisioner,
     BreakpointProvisioner,
+    ChefClientProvisioner,
+    ChefSoloProvisioner,
     FileProvisioner,
+    PuppetMasterlessProvisioner,
+    PuppetServerProvisioner,
+    SaltMasterlessProvisioner,
     ShellLocalProvisioner,
     ShellProvisioner,
     SleepProvisioner,
@@ -29,9 +39,15 @@ if TYPE_CHECKING:
     from verified_images.templates.provisioners import Provisioner
 
 _RUNS: dict[type[Provisioner], Callable[[Any, Attempt], None]] = {
+    AnsibleLocalProvisioner: run_playbooks_in_machine,
     AnsibleProvisioner: run_playbook,
     BreakpointProvisioner: wait_for_somebody,
+    ChefClientProvisioner: run_chef_client,
+    ChefSoloProvisioner: run_chef_solo,
     FileProvisioner: copy_files,
+    PuppetMasterlessProvisioner: apply_manifests,
+    PuppetServerProvisioner: run_agent,
+    SaltMasterlessProvisioner: apply_states,
     ShellLocalProvisioner: run_scripts_here,
     ShellProvisioner: run_scripts,
     SleepProvisioner: sleep,

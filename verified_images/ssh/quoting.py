@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _./:,=+@")
@@ -31,6 +31,11 @@ def quote(text: bytes) -> bytes:
 def quote_text(text: str) -> str:
     """Return ``text`` as one word of a POSIX shell, always in quotes."""
     return "'" + text.replace("'", "'\\''") + "'"
+
+
+def quote_words(words: Iterable[str]) -> str:
+    """Return ``words`` as those of a POSIX shell, each in quotes."""
+    return " ".join(map(quote_text, words))
 
 
 def exports(env: Mapping[str, str]) -> str:

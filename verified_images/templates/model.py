@@ -11,10 +11,13 @@ from verified_images.templates.ansible import AnsibleLocalProvisioner, AnsiblePr
 from verified_images.templates.base import TemplateModel
 from verified_images.templates.breakpoint import BreakpointProvisioner
 from verified_images.templates.builder import LOCATION_OF_RESOURCE_GROUP, Builder, Plan, Spot, VirtualNetwork
+from verified_images.templates.chef import ChefClientProvisioner, ChefSoloProvisioner
 from verified_images.templates.fields import FrozenDict, reveal
 from verified_images.templates.file import FileProvisioner
 from verified_images.templates.post_processors import Checksum, Manifest, PostProcessor, ShellLocal
 from verified_images.templates.provisioners import AnyProvisioner, Provisioner
+from verified_images.templates.puppet import PuppetMasterlessProvisioner, PuppetServerProvisioner
+from verified_images.templates.salt import SaltMasterlessProvisioner
 from verified_images.templates.shell import ShellProvisioner
 from verified_images.templates.shell_local import ShellLocalProvisioner
 from verified_images.templates.sleep import SleepProvisioner
@@ -34,6 +37,8 @@ __all__ = [
     "BreakpointProvisioner",
     "Builder",
     "Checksum",
+    "ChefClientProvisioner",
+    "ChefSoloProvisioner",
     "FileProvisioner",
     "GalleryImage",
     "GalleryTarget",
@@ -46,6 +51,9 @@ __all__ = [
     "PostProcessor",
     "PowershellProvisioner",
     "Provisioner",
+    "PuppetMasterlessProvisioner",
+    "PuppetServerProvisioner",
+    "SaltMasterlessProvisioner",
     "ShellLocal",
     "ShellLocalProvisioner",
     "ShellProvisioner",
