@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -85,3 +86,16 @@ def test_a_deployment_that_a_stop_cuts_short_has_failed_after_the_restart(tmp_pa
         assert deployer.deploy(template([address("ip")]))["properties"]["provisioningState"] == "Succeeded"
         clients.close()
         deployer.session.close()
+
+
+def test_a_deployment_that_is_stuck_keeps_no_process_from_ending(deployer: Deployer, held: Json) -> None:
+    assert held.status_code == 201
+    names = {"deployment", "operation Microsoft.Resources/deployments/write"}
+    until = time.monotonic() + 10
+    running: list[threading.Thread] = []
+    while {thread.name for thread in running} != names and time.monotonic() < until:
+        time.sleep(0.005)
+        running = [thread for thread in threading.enumerate() if thread.name in names]
+    assert {thread.name for thread in running} == names
+    assert all(thread.daemon for thread in running)
+    assert state(deployer) in {"Accepted", "Running"}

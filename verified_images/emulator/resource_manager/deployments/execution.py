@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
+from queue import SimpleQueue
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.arm_errors import ArmError
@@ -96,18 +97,27 @@ class Execution:
         plan = self._prepared.plan
         waiting = {planned.key: planned for planned in plan.deployed()}
         done = {key for key, planned in plan.resources.items() if not planned.deployed}
-        running: dict[Future[bool], str] = {}
-        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="deployment") as pool:
-            while True:
-                ready = [] if self._stopped() else [one for one in waiting.values() if self._needs(one) <= done]
-                for planned in ready:
-                    del waiting[planned.key]
-                    running[pool.submit(self._deploy, planned)] = planned.key
-                if not running:
-                    return
-                ended, _ = wait(running, return_when=FIRST_COMPLETED)
-                done.update(running[future] for future in ended if future.result())
-                running = {future: key for future, key in running.items() if future not in ended}
+        running, ended = 0, SimpleQueue[tuple[str, bool | Exception]]()
+        while True:
+            ready = [] if self._stopped() else [one for one in waiting.values() if self._needs(one) <= done]
+            for planned in ready[: _AT_ONCE - running]:
+                del waiting[planned.key]
+                running += 1
+                # A daemon, as the threads of operations are: what is stuck keeps no process from ending.
+                Thread(target=self._try_deploy, args=(planned, ended), name="deployment", daemon=True).start()
+            if not running:
+                return
+            key, outcome = ended.get()
+            running -= 1
+            if isinstance(outcome, Exception):
+                raise outcome
+            done |= {key} if outcome else set()
+
+    def _try_deploy(self, planned: Planned, ended: SimpleQueue[tuple[str, bool | Exception]]) -> None:
+        try:
+            ended.put((planned.key, self._deploy(planned)))
+        except Exception as error:  # noqa: BLE001 - it is raised where the deployment runs
+            ended.put((planned.key, error))
 
     def _needs(self, planned: Planned) -> set[str]:
         """Give what a resource waits for: also for what a skipped resource between would have waited for."""
