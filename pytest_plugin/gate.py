@@ -14,7 +14,7 @@ from pytest_plugin.stages import TESTED_AFTER, Stage
 from verified_images.reports.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     import pytest
 
@@ -63,10 +63,11 @@ class Gate:
     """Gives the verdicts on one spec.
 
     ``selected`` are the spec's items that this run is to run, ``left_out`` says what of the spec's suite is not
-    among them, and ``withheld`` why nothing is to be published whatever the tests say, if so.
+    among them, and ``withheld`` why nothing is to be published whatever the tests say, if so. ``passed_before`` are
+    the node ids of tests that passed on the very same image in an earlier run: they need not run again.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a verdict depends on
         self,
         outcomes: Outcomes,
         selected: Sequence[pytest.Item],
@@ -74,12 +75,14 @@ class Gate:
         withheld: str | None = None,
         *,
         allow_skips: bool = False,
+        passed_before: Collection[str] = (),
     ) -> None:
         self._outcomes = outcomes
         self._selected = selected
         self._tests = [item for item in selected if stage_of(item) in TESTED_AFTER]
         self._left_out = left_out
         self._withheld = withheld
+        self._passed_before = frozenset(passed_before)
         self._allowed = {Outcome.PASSED, Outcome.SKIPPED} if allow_skips else {Outcome.PASSED}
 
     def machine_verdict(self) -> Verdict:
@@ -99,12 +102,27 @@ class Gate:
         return verdict
 
     @property
+    def passed(self) -> tuple[pytest.Item, ...]:
+        """The tests that have passed so far, in this run or in the one that it goes on with."""
+        return tuple(item for item in self._tests if self._outcome_of(item) is Outcome.PASSED)
+
+    @property
+    def has_failures(self) -> bool:
+        """Whether a test or a stage has failed so far."""
+        return any(self._outcomes.of(item) is Outcome.FAILED for item in self._selected)
+
+    def _outcome_of(self, item: pytest.Item) -> Outcome:
+        outcome = self._outcomes.of(item)
+        was_left = outcome in {Outcome.SKIPPED, Outcome.NOT_RUN} and item.nodeid in self._passed_before
+        return Outcome.PASSED if was_left else outcome
+
+    @property
     def was_tried(self) -> bool:
         """Whether anything of the spec has run."""
         return any(self._outcomes.of(item) is not Outcome.NOT_RUN for item in self._selected)
 
     def _verdict(self, tests: Iterable[pytest.Item], allowed: set[Outcome], reasons: tuple[str, ...] = ()) -> Verdict:
-        ended = [(item, self._outcomes.of(item)) for item in tests]
+        ended = [(item, self._outcome_of(item)) for item in tests]
         closing = [(item, outcome) for item, outcome in ended if outcome not in allowed]
         # What failed is the cause; what was skipped may well have been skipped for it.
         failed = [(item, outcome) for item, outcome in closing if outcome is Outcome.FAILED]

@@ -14,6 +14,22 @@ if TYPE_CHECKING:
 
 def offer_to_reap(settings: Settings) -> Iterator[str]:
     """Give a line for each killed run of the session's cloud that may have left something."""
+    from verified_images.journal import KEPT  # noqa: PLC0415 - only runs with specs
+
+    for record, problem in _read_all(settings):
+        if record is None:
+            yield problem
+        elif record.left and not record.active:
+            yield _keep_in_mind(record) if KEPT in record.notes else _offer(record, settings)
+
+
+def read_records(settings: Settings) -> tuple[Record, ...]:
+    """Give the journals of the session's cloud."""
+    return tuple(record for record, _ in _read_all(settings) if record is not None)
+
+
+def _read_all(settings: Settings) -> Iterator[tuple[Record | None, str]]:
+    """Give each journal of the session's cloud, or what is wrong with it."""
     from verified_images.errors import VerifiedImagesError  # noqa: PLC0415 - only runs with specs
     from verified_images.journal import journal_folder, read_journal  # noqa: PLC0415 - same
 
@@ -22,10 +38,10 @@ def offer_to_reap(settings: Settings) -> Iterator[str]:
         try:
             record = read_journal(path)
         except VerifiedImagesError as error:
-            yield str(error)
+            yield None, str(error)
             continue
-        if record.left and not record.active and record.target.subscription == subscription:
-            yield _offer(record, settings)
+        if record.target.subscription == subscription:
+            yield record, ""
 
 
 def _subscription(settings: Settings) -> str | None:
@@ -36,6 +52,11 @@ def _subscription(settings: Settings) -> str | None:
     except (OSError, ValueError):
         return None  # a local cloud that has never run
     return str(account.get("subscription_id"))
+
+
+def _keep_in_mind(record: Record) -> str:
+    until = f"{record.run.expires:%Y-%m-%d %H:%M} UTC"
+    return f"run {record.run.id} of {record.run.spec} is kept until {until}: --vi-reuse tests it again"
 
 
 def _offer(record: Record, settings: Settings) -> str:

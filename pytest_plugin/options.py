@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from pytest_plugin.stages import BUILD_STAGES, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +20,8 @@ AZURE_ENVIRONMENTS = ("public", "usgovernment", "china")
 HYPERVISORS = ("qemu", "fake")
 AZURE_ONLY = ("subscription", "azure_environment")
 _JOBS = 20
+_KEPT_FOR = "2h"
+_WITH_TIME = ("--vi-keep", "--vi-keep-on-failure")
 LOCAL_ONLY = ("state", "cache", "hypervisor")
 
 
@@ -84,6 +89,32 @@ OPTIONS = (
         {"action": "store_true"},
     ),
     Option(
+        "keep",
+        "leave the build VM, tested and not captured, for this long (default: 2h), and say how to get in",
+        arguments={"metavar": "TIME", "nargs": "?", "const": _KEPT_FOR},
+    ),
+    Option(
+        "keep_on_failure",
+        "leave everything of a spec that failed for this long (default: 2h), and say how to get in",
+        arguments={"metavar": "TIME", "nargs": "?", "const": _KEPT_FOR},
+    ),
+    Option(
+        "reuse",
+        "run the tests of the machine again on the one that was kept; nothing is provisioned, captured or published",
+        "bool",
+        {"action": "store_true"},
+    ),
+    Option(
+        "stop_after",
+        "end with this stage and the tests that follow it: preflight, provision, capture, deploy or publish",
+        arguments={"metavar": "STAGE"},
+    ),
+    Option(
+        "from",
+        "go on from capture, deploy or publish with what an earlier run has left",
+        arguments={"metavar": "STAGE"},
+    ),
+    Option(
         "allow_from",
         "address range in CIDR notation that may reach the machines by SSH; may be given several times "
         "(default: the address that Azure sees this computer at)",
@@ -113,6 +144,11 @@ class Settings:
     publish: bool
     allow_skips: bool
     allow_from: tuple[str, ...]
+    keep: timedelta | None = None
+    keep_on_failure: timedelta | None = None
+    reuse: bool = False
+    stop_after: Stage | None = None
+    start: Stage | None = None
 
     def require_subscription(self) -> None:
         """Raise UsageError if images are to be built on Azure and nothing says in which subscription."""
@@ -160,7 +196,58 @@ def read_settings(config: pytest.Config) -> Settings:
         publish=not values["no_publish"],
         allow_skips=values["allow_skips"],
         allow_from=tuple(_parse_range(text) for text in values["allow_from"]),
+        **_read_course(values),
     )
+
+
+def complete_arguments(arguments: list[str]) -> bool:
+    """Give the options that may have a time theirs, and tell whether one had none.
+
+    Else argparse takes what follows one for its time, as in ``--vi-keep specs``.
+    """
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    without = [place for place, argument in enumerate(arguments[:end]) if argument in _WITH_TIME]
+    for place in without:
+        arguments[place] += f"={_KEPT_FOR}"
+    return bool(without)
+
+
+def _read_course(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Read how far builds go, where they begin and what stays of them."""
+    before_cleanup = tuple(stage for stage in BUILD_STAGES if stage is not Stage.CLEANUP)
+    stop_after = _stage(values["stop_after"], "--vi-stop-after", before_cleanup)
+    start = _stage(values["from"], "--vi-from", (Stage.CAPTURE, Stage.DEPLOY, Stage.PUBLISH))
+    if values["reuse"] and (start or stop_after):
+        other = f"--vi-from={start}" if start else f"--vi-stop-after={stop_after}"
+        raise pytest.UsageError(f"--vi-reuse tests the kept machine and no more: it has no sense beside {other}")
+    if start and stop_after and stop_after.rank < start.rank:
+        raise pytest.UsageError(f"--vi-stop-after={stop_after} comes before --vi-from={start}")
+    return {
+        "keep": _parse_time("--vi-keep", values["keep"]),
+        "keep_on_failure": _parse_time("--vi-keep-on-failure", values["keep_on_failure"]),
+        "reuse": bool(values["reuse"]),
+        "stop_after": stop_after,
+        "start": start,
+    }
+
+
+def _stage(text: str | None, option: str, allowed: tuple[Stage, ...]) -> Stage | None:
+    if not text:
+        return None
+    if text not in allowed:
+        raise pytest.UsageError(f"{option}={text}: must be one of {', '.join(allowed)}")
+    return Stage(text)
+
+
+def _parse_time(option: str, text: str | None) -> timedelta | None:
+    if not text:
+        return None
+    from verified_images.templates.fields import parse_duration  # noqa: PLC0415 - runs without the option need not pay for it
+
+    try:
+        return timedelta(seconds=parse_duration(text))
+    except ValueError as error:
+        raise pytest.UsageError(f"{option}={text}: {error}") from error
 
 
 def _choose(name: str, values: Mapping[str, Any], choices: tuple[str, ...]) -> str:

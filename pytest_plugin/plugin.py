@@ -6,11 +6,12 @@ first spec is found.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_plugin.options import add_options, read_settings, settings_key
+from pytest_plugin.options import add_options, complete_arguments, read_settings, settings_key
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -25,6 +26,14 @@ MARKERS = (
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options."""
     add_options(parser)
+
+
+# Before the initial conftest.py files are looked for in the folders that are named.
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
+    """Tell the times of options from the arguments that follow them."""
+    if complete_arguments(args):
+        early_config.known_args_namespace = parser.parse_known_args(args, namespace=copy(early_config.option))
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:

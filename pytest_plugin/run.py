@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
+from pytest_plugin.changes import image_fingerprint, test_digest
 from pytest_plugin.stages import BUILD_STAGES, TESTED_AFTER, Stage
 from pytest_plugin.templates import explain
 from verified_images.errors import CalledOffError, GateClosedError
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from testinfra.host import Host
 
     from pytest_plugin.cloud import Cloud, OpenBuild
+    from pytest_plugin.course import Course
     from pytest_plugin.gate import Gate
     from pytest_plugin.progress import Progress
     from pytest_plugin.specs import Spec
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     from verified_images.templates.model import Template
 
 T = TypeVar("T")
+
+_WAY_ON = "--vi-from=deploy goes on with its candidate image"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +59,16 @@ class SpecRun:
     A stage that failed is not tried again: who needs it afterwards gets a GateClosedError that names the cause.
     """
 
-    def __init__(self, spec: Spec, run: Run, cloud: Cloud, gate: Gate, progress: Progress) -> None:
+    def __init__(  # noqa: PLR0913 - what a session knows of a build
+        self, *, spec: Spec, run: Run, cloud: Cloud, gate: Gate, progress: Progress, course: Course
+    ) -> None:
         self.spec = spec
         self.run = run
         self.cloud = cloud
         self.gate = gate
+        self.course = course
         self.results: dict[Stage, StageResult] = {}
+        self.kept: tuple[str, ...] = ()
         self.left: tuple[str, ...] = ()
         self.trouble = ""
         self.plan: BuildPlan | None = None
@@ -82,7 +91,7 @@ class SpecRun:
             Stage.CAPTURE: self._capture,
             Stage.DEPLOY: self._deploy,
             Stage.PUBLISH: self._publish,
-            Stage.CLEANUP: self.clean_up,
+            Stage.CLEANUP: self._clean_up,
         }
 
     def perform(self, stage: Stage) -> None:
@@ -93,7 +102,9 @@ class SpecRun:
             VerifiedImagesError: the stage, or one before it that had to be done first, failed.
         """
         if stage not in (Stage.PUBLISH, Stage.CLEANUP):
-            self.ensure(stage)
+            self._ensure(stage)
+            if earlier := self.course.was_done_before(stage):
+                raise GateClosedError(stage, (earlier,))
             return
         with self._lock:
             self._tell(stage)
@@ -129,6 +140,12 @@ class SpecRun:
             GateClosedError: something closed the gate of the stage or of one before it; the error names it.
             VerifiedImagesError: the stage, or one before it that had to be done first, failed.
         """
+        self._ensure(stage)
+        is_gone = stage is Stage.PROVISION and self.provisioned is None
+        if is_gone or (stage is Stage.DEPLOY and self.deployed is not None and not self.deployed.instances):
+            raise GateClosedError(stage, (f"{self.course.was_done_before(stage)}, and there is no machine any more",))
+
+    def _ensure(self, stage: Stage) -> None:
         for needed in BUILD_STAGES[: BUILD_STAGES.index(stage) + 1]:
             result = self.results.get(needed)
             # The lock may be held for long, by a thread that does a later stage.
@@ -161,7 +178,7 @@ class SpecRun:
         return self._opened is not None
 
     def clean_up(self) -> None:
-        """Remove everything temporary, if anything was begun.
+        """Remove everything temporary, if anything was begun, or keep it where that was asked for.
 
         Raises:
             CleanupError: something is still there.
@@ -169,13 +186,37 @@ class SpecRun:
         if self._opened is None:
             return
         try:
-            self._opened.build.cleanup()
+            until = self._keep_until()
+            if until is not None and self._opened.planned():
+                title = f"KEPT until {until:%Y-%m-%d %H:%M} UTC by run {self.run.id}"
+                way_in = self._opened.keep(until)
+                # A captured machine boots no more; its candidate image is what a later run can use.
+                self.kept = (title, *(way_in if self.captured is None else (_WAY_ON,)))
+            else:
+                self._opened.build.cleanup()
         except Exception as error:
             self.left = getattr(error, "left", ()) or self._opened.planned()
             self.trouble = explain(error)
             self._close()
             raise
         self._close()
+
+    def _clean_up(self) -> None:
+        self.clean_up()
+        if self.kept:
+            raise GateClosedError(Stage.CLEANUP, (self.kept[0],))
+
+    def _keep_until(self) -> datetime | None:
+        """Say until when everything is to be kept, or None: it is to be removed."""
+        errors = [result.error for result in self.results.values()]
+        failed = self.gate.has_failures or any(
+            isinstance(error, Exception) and not isinstance(error, CalledOffError) for error in errors
+        )
+        times = (self.course.keep, self.course.keep_on_failure if failed else None)
+        longest = max((time for time in times if time is not None), default=None)
+        if longest is not None:
+            return datetime.now(UTC).replace(microsecond=0) + longest
+        return self.run.expires if self.course.reuse else None
 
     def give_up(self) -> None:
         """Name what is there instead of cleaning up."""
@@ -215,6 +256,8 @@ class SpecRun:
         self._progress.begin()
         started = time.monotonic()
         try:
+            if reason := self.course.closed_by(stage):
+                raise GateClosedError(stage, (reason,))  # noqa: TRY301 - ends as a gate that an action finds closed
             self._actions[stage]()
         except GateClosedError as closed:
             self.results[stage] = StageResult(reason="; ".join(closed.reasons))
@@ -233,32 +276,54 @@ class SpecRun:
         return [(f"stdout of the serial console of {name}", log) for name, log in logs.items()]
 
     def _preflight(self) -> None:
+        record = self.course.record
+        if record is not None:
+            self._opened = self.cloud.resume_build(self.template, record, self._progress)
+            return
         self._opened = self.cloud.open_build(self.template, self.run, self._progress)
         self.plan = self._opened.build.preflight()
+        self._build.note("inputs", {"template": str(self.spec.file), "image": image_fingerprint(self.spec)})
 
     def _provision(self) -> None:
+        if self.course.record is not None:
+            if self.course.start is Stage.CAPTURE:
+                self.provisioned = self._build.resume_provisioned(self.course.record)
+            return
         self.provisioned = self._build.provision(there(self.plan))
         self._provisioning = self._progress.kept()
         machine = self.provisioned.machine
         self._hook.pytest_verified_images_machine_ready(vm=machine, host=self.host_of(machine))
 
     def _capture(self) -> None:
+        if self.course.record is not None and self.course.start is not Stage.CAPTURE:
+            self.captured = self._build.resume_captured(self.course.record)
+            return
         verdict = self.gate.machine_verdict()
         verdict.open_gate(Stage.CAPTURE)
         self.captured = self._build.capture(there(self.provisioned), verdict)
+        self._note_tests()
         self._hook.pytest_verified_images_image_captured(image=self.captured)
 
     def _deploy(self) -> None:
+        if self.course.start is Stage.PUBLISH:
+            self.deployed = self._build.resume_deployed(there(self.captured))
+            return
         self.deployed = self._build.deploy(there(self.captured))
+        self._build.note("deployed", {"scale_set": self.deployed.id})
         self._hook.pytest_verified_images_scale_set_ready(scale_set=self.deployed)
 
     def _publish(self) -> None:
         self._require_earlier(Stage.PUBLISH)
         verdict = self.gate.verdict()
         verdict.open_gate(Stage.PUBLISH)
-        self.ensure(Stage.DEPLOY)
+        self._ensure(Stage.DEPLOY)
+        self._note_tests()
         self.published = self._build.publish(there(self.captured), there(self.deployed), verdict)
         self._hook.pytest_verified_images_published(image=self.published)
+
+    def _note_tests(self) -> None:
+        """Note which tests have passed, so that a later run can go on from here."""
+        self._build.note("tests", {item.nodeid: test_digest(item) for item in self.gate.passed})
 
     def _require_earlier(self, stage: Stage) -> None:
         """Let the first stage that was not done be the reason, rather than the tests that were skipped for it."""

@@ -8,6 +8,7 @@ import pytest
 
 from pytest_plugin.ahead import Ahead
 from pytest_plugin.cloud import cloud_key, open_cloud
+from pytest_plugin.course import Course, plot_course
 from pytest_plugin.gate import Gate, Outcomes
 from pytest_plugin.interrupts import TermAsInterrupt
 from pytest_plugin.progress import Progress, TerminalLive
@@ -17,7 +18,7 @@ from pytest_plugin.summary import Summary, fail_session, summarize
 from pytest_plugin.templates import explain
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Generator, Iterable, Mapping, Sequence
 
     from pytest_plugin.inventory import Inventory
     from pytest_plugin.options import Settings
@@ -70,19 +71,23 @@ class SpecSession:
 
         if cloud_key not in self.config.stash:
             self.config.stash[cloud_key] = open_cloud(self.config, self.settings)
+        # Journals are looked at only where something will be run: --collect-only needs none.
+        course = Course() if self.config.getoption("collectonly") else plot_course(spec, self.settings)
         gate = Gate(
             self.outcomes,
             items,
             self._inventory.left_out(spec, items),
             None if self.settings.publish else "--vi-no-publish was given",
             allow_skips=self.settings.allow_skips,
+            passed_before=_still_passed(items, course.tested),
         )
         return SpecRun(
             spec=spec,
-            run=new_run(spec.name),
+            run=course.record.run if course.record else new_run(spec.name),
             cloud=self.config.stash[cloud_key],
             gate=gate,
             progress=Progress(spec.name, self._live),
+            course=course,
         )
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -157,3 +162,12 @@ class SpecSession:
                 run.give_up()
             except Exception as error:  # noqa: BLE001 - the other specs are to be cleaned up all the same
                 run.trouble = explain(error)
+
+
+def _still_passed(items: Iterable[pytest.Item], tested: Mapping[str, str]) -> tuple[str, ...]:
+    """Give the tests that passed in an earlier run and have not changed since."""
+    if not tested:
+        return ()
+    from pytest_plugin.changes import test_digest  # noqa: PLC0415 - only runs that go on with an earlier one
+
+    return tuple(item.nodeid for item in items if tested.get(item.nodeid) == test_digest(item))

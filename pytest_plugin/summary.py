@@ -23,7 +23,7 @@ class Summary:
 
     ``published`` holds ARM ids; where there are none, ``reason`` says why. ``left`` names what is still
     there, ``trouble`` says what went wrong when it was to be removed, and ``reap`` is the command that removes it.
-    ``warnings`` are those of the template.
+    ``warnings`` are those of the template, ``kept`` is how to get into what was kept.
     """
 
     spec: str
@@ -37,6 +37,7 @@ class Summary:
     trouble: str = ""
     warnings: Sequence[str] = ()
     reap: str = ""
+    kept: Sequence[str] = ()
 
     def as_plain(self) -> dict[str, object]:
         """Give the values as an xdist worker can send them."""
@@ -53,7 +54,8 @@ def summarize(run: SpecRun) -> Summary:
         left=run.left,
         trouble=run.trouble,
         warnings=tuple(str(warning) for warning in run.spec.warnings),
-        reap=command_to_reap(run.run.id, run.spec.origin.folder.settings) if run.left else "",
+        reap=command_to_reap(run.run.id, run.spec.origin.folder.settings) if run.left or run.kept else "",
+        kept=run.kept,
     )
     if image is None:
         return replace(summary, reason=why_unpublished(run))
@@ -115,6 +117,9 @@ def describe(summary: Summary) -> list[str]:
         lines = [f"{summary.spec}: not published: {summary.reason}"]
     if summary.trouble:
         lines.append(f"{summary.spec}: {summary.trouble}")
+    if summary.kept:
+        first, *more = summary.kept
+        lines += [f"{summary.spec}: {first}; `{summary.reap}` removes it", *(f"  {line}" for line in more)]
     if summary.left:
         lines.append(f"{summary.spec}: LEFT BEHIND by run {summary.run_id}; `{summary.reap}` removes it:")
         lines += [f"  {name}" for name in summary.left]

@@ -28,3 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in COMMANDS:
         command.add(commands)
     return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -18,7 +18,9 @@ from verified_images.stages.source import PinnedSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
+    from verified_images.journal import Record
     from verified_images.naming import Run
     from verified_images.pipeline import Build
     from verified_images.reports.verdict import Verdict
@@ -62,9 +64,16 @@ class FakeCloud:
     leaks: tuple[str, ...] = ()
     verdicts: list[Verdict] = field(default_factory=list)
     sessions: dict[str, FakeSession] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
 
     def open_build(self, template: Template, run: Run, output: Output) -> FakeOpenBuild:
         return FakeOpenBuild(FakeBuild(self, template, run, output))  # type: ignore[arg-type]
+
+    def resume_build(self, template: Template, record: Record, output: Output) -> FakeOpenBuild:
+        build = FakeBuild(self, template, record.run, output)
+        build.did(f"resume {record.run.id}")
+        build.planned.append("/group")
+        return FakeOpenBuild(build)  # type: ignore[arg-type]
 
     def close(self) -> None:
         self.log.append("closed")
@@ -84,6 +93,10 @@ class FakeOpenBuild:
 
     def planned(self) -> tuple[str, ...]:
         return tuple(self.build.planned)  # type: ignore[attr-defined]
+
+    def keep(self, expires: datetime) -> tuple[str, ...]:
+        self.build.did("keep")  # type: ignore[attr-defined]
+        return (f"ssh until {expires.isoformat()}",)
 
     def close(self) -> None:
         self.build.planned.clear()  # type: ignore[attr-defined]
@@ -144,6 +157,9 @@ class FakeBuild:
         self.cloud.verdicts.append(verdict)
         self.did(f"publish from {scale_set.name}")
         return PublishedImage((captured.id,), "1.0.0", ("westeurope",))
+
+    def note(self, what: str, facts: Mapping[str, Any]) -> None:
+        self.cloud.notes[what] = facts
 
     def read_serial_logs(self) -> Mapping[str, str]:
         return {"vm": "[    0.000000] Linux version 6.1\n"} if self.planned else {}

@@ -17,6 +17,7 @@ from ruamel.yaml.error import YAMLError
 from verified_images.errors import TemplateError, TemplateProblem
 from verified_images.templates.finding import LARGEST_FILE
 from verified_images.templates.problems import Problems
+from verified_images.templates.reading import note_read
 from verified_images.templates.trees import Tree, UnreadableError
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def read_text(file: Path, *, allow_empty: bool = False) -> str:
             fail(file, "this is a folder, not a file" if file.is_dir() else "there is no such file")
         with file.open("rb") as stream:
             content = stream.read(LARGEST_FILE + 1)
+        note_read(file)
     except (OSError, ValueError) as error:  # ValueError: a name with a NUL byte
         fail(file, f"the file cannot be read: {getattr(error, 'strerror', None) or error}")
     if len(content) > LARGEST_FILE:

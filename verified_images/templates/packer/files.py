@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from verified_images.templates.files import mistake_about
+from verified_images.templates.reading import note_read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +63,7 @@ def read_named_file(folders: Folders, name: str) -> bytes | str:
     try:
         with (folders.template / name).open("rb") as stream:
             content = stream.read(LARGEST_FILE + 1)
+        note_read(folders.template / name)
     except OSError as error:
         return f"'{name}' cannot be read: {error.strerror}"
     return content if len(content) <= LARGEST_FILE else f"'{name}' is larger than {LARGEST_FILE // 1024} KiB"
