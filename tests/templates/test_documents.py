@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from verified_images.errors import TemplateError
-from verified_images.templates.documents import LARGEST_FILE, read_document
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from verified_images.templates.documents import LARGEST_FILE, parse_with_libyaml, parse_with_ruamel, read_document
 
 ANCHORS = "anchors, aliases and merge keys are not supported; put the shared value into 'variables' or repeat it"
 
@@ -141,3 +138,43 @@ def test_all_json_is_read_as_the_json_module_reads_it(
     separators = (",", " : ") if ascii_only else (", ", ":")
     file.write_text(json.dumps(value, ensure_ascii=ascii_only, indent=indent, separators=separators), "utf-8")
     assert read_document(file).data == as_written(value)
+
+
+PIECES = (
+    *"{}[]:,'\"|>&*!%@`#?-~<.\\/ab 01\n",
+    "\n  ",
+    ": ",
+    "- ",
+    "a: ",
+    "b: |\n  ",
+    "c: >-\n ",
+    "\n---\n",
+    "{{ var.a }}",
+    " #",
+    "\u00e9",
+    "\\ud83d",
+    "0x1f",
+    "null",
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
+@example("a: http://x:80/y?z\nb: [c:d, {e: 'f'}]\n")
+@example('a:\n- b: |2\n    c\n\n- d: "e\\\n    f"\n')
+def test_what_both_parsers_take_they_read_the_same(text: str) -> None:
+    quick = parse_with_libyaml(text)
+    try:
+        slow = parse_with_ruamel(Path("template.yaml"), text)
+    except TemplateError:
+        # libyaml takes some more, such as a block that begins with blanks.
+        return
+    if quick is not None:
+        assert (quick.data, quick.lines) == (slow.data, slow.lines)
+
+
+def test_libyaml_reads_what_is_in_order() -> None:
+    tree = parse_with_libyaml("a: 1.10\nb:\n- 'c'\n")
+    assert tree is not None
+    assert tree.data == {"a": "1.10", "b": ["c"]}
+    assert tree.lines == {("a",): 1, ("b",): 2, ("b", 0): 3}
