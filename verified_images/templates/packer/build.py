@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from verified_images.naming import clean_name
 from verified_images.templates.model import Template
 from verified_images.templates.nearest import did_you_mean
+from verified_images.templates.packer import tool_options
 from verified_images.templates.packer.azure_arm import map_builder, name_option
 from verified_images.templates.packer.execute_command import FIELDS
 from verified_images.templates.packer.findings import Section
@@ -269,7 +270,8 @@ class _Rendering:
             raise UnknownValueError from error
 
     def _text(self, text: str, *, command: bool) -> SecretStr | str:
-        fields = {**self._known, **FIELDS} if command else self._known
+        fields = {**self._known, **tool_options.FIELDS, **FIELDS} if command else self._known
+        text = tool_options.without_sudo(text) if command else text
         rendered = self._renderer.render(text, fields)
         if command and rendered != text and isinstance(rendered, str):  # a variable may hold the command
             return self._renderer.render(rendered, fields)

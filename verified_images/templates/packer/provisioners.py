@@ -12,6 +12,7 @@ from verified_images.templates.nearest import did_you_mean
 from verified_images.templates.packer.execute_command import SecretOnCommandLineError, read_command
 from verified_images.templates.packer.files import mistake_about_file, resolve
 from verified_images.templates.packer.findings import Section
+from verified_images.templates.packer.tool_options import holds_field, translate
 from verified_images.templates.packer.values import Kind, Option, Options, read_options
 from verified_images.templates.problems import validation_problems
 from verified_images.templates.provisioners import provisioner_kinds, read_provisioner
@@ -95,7 +96,8 @@ def map_provisioner(entry: Entry, folders: Folders, findings: Findings) -> Provi
             options = read_options(entry.section, _FILE, findings, "the file provisioner")
             data = _plain(options, _FILE)
         case _:
-            data = _others(entry.section, findings)
+            section = Section(translate(entry.type, entry.section, findings), entry.section.path)
+            data = _others(section, findings)
     if data is None or findings.is_spoilt(entry.section.path):
         return None
     return _check(entry, data, folders, findings)
@@ -161,6 +163,9 @@ def _add_command(
     """Put together how scripts are run: the command, and the shebang of commands that are given in the template."""
     text = options.get("execute_command")
     path = (*options.path, "execute_command")
+    if text is not None and holds_field(reveal(text)):
+        findings.error(path, "a script is run with the fields {{.Path}}, {{.Vars}} and {{.EnvVarFile}} alone")
+        return
     if text is not None:
         try:
             command = read_command(reveal(text), environment)

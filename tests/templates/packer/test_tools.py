@@ -1,0 +1,164 @@
+"""Packer's provisioners for configuration tools become those of the model, in JSON and HCL2, and can be converted."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.templates.packer.conftest import BUILD, SOURCE, template
+from verified_images.templates.conversion import to_native
+from verified_images.templates.loading import Loaded, load_templates
+from verified_images.templates.native import load_template
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.templates.packer.conftest import Load, Mistakes
+
+FILES = ("play.yml", "site.pp", "roles/web/main.yml", "states/top.sls", "cookbooks/web/a.rb", "key.pem", "hiera.yaml")
+GOOD: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    (
+        "ansible",
+        {
+            "playbook_file": "play.yml",
+            "extra_arguments": ["-v"],
+            "ansible_env_vars": ["A=1"],
+            "groups": "web",
+            "use_proxy": False,
+            "user": "packer",
+            "roles_path": "",
+        },
+        {"groups": ("web",), "user": "packer", "ansible_env_vars": ("A=1",), "roles_path": None},
+    ),
+    (
+        "ansible-local",
+        {"playbook_file": "play.yml", "role_paths": ["roles/web"], "clean_staging_directory": "true"},
+        {"role_paths": ("roles/web",), "clean_staging_directory": True},
+    ),
+    (
+        "puppet-masterless",
+        {
+            "manifest_file": "site.pp",
+            "facter": {"a": "b"},
+            "hiera_config_path": "hiera.yaml",
+            "execute_command": "cd {{.WorkingDir}} && {{.FacterVars}} {{if .Sudo}}sudo -E {{end}}puppet apply "
+            "--modulepath='{{.ModulePath}}' {{.ManifestFile}}",
+        },
+        {"execute_command": "cd {working_dir} &&  puppet apply --modulepath='{module_path}' {manifest_file}"},
+    ),
+    ("puppet-server", {"puppet_server": "p", "options": "--test"}, {"puppet_server": "p", "options": "--test"}),
+    (
+        "salt-masterless",
+        {"local_state_tree": "states", "bootstrap_args": "-P", "disable_sudo": "true", "guest_os_type": ""},
+        {"bootstrap_args": "-P", "disable_sudo": True},
+    ),
+    (
+        "chef-solo",
+        {
+            "cookbook_paths": ["cookbooks"],
+            "json": {"a": {"b": ["x", "y"]}},
+            "execute_command": "{{if .Sudo}}sudo {{end}}chef-solo -c {{.ConfigPath}} -j {{.JsonPath}}",
+        },
+        {"execute_command": "chef-solo -c {config_path} -j {json_path}", "json_attributes": {"a": {"b": ["x", "y"]}}},
+    ),
+    (
+        "chef-client",
+        {"server_url": "https://c", "validation_key_path": "key.pem", "install_command": "x {{.Version}}"},
+        {"install_command": "x {version}", "validation_key_path": "key.pem"},
+    ),
+    (
+        "shell-local",
+        {"inline": ["a"], "environment_vars": ["A=b"], "execute_command": ["/bin/sh", "-c", "{{.Vars}} {{.Script}}"]},
+        {"env": {"A": "b"}, "execute_command": ()},
+    ),
+    (
+        "shell-local",
+        {"inline": ["a"], "inline_shebang": "/bin/bash -e"},
+        {"execute_command": ("/bin/bash", "-e", "{path}")},
+    ),
+    ("breakpoint", {"disable": "true", "note": "n"}, {"disable": True, "note": "n"}),
+    ("sleep", {"duration": "5s"}, {"duration": 5.0}),
+]
+
+
+@pytest.fixture(autouse=True)
+def _files(spec: Path) -> None:
+    for name in FILES:
+        (spec / name).parent.mkdir(parents=True, exist_ok=True)
+        (spec / name).write_text("x")
+
+
+def check(loaded: Loaded, kind: str, expected: dict[str, Any]) -> None:
+    (provisioner,) = loaded.template.provisioners
+    assert provisioner.kind == kind
+    assert {name: getattr(provisioner, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(("kind", "options", "expected"), GOOD)
+def test_options_become_those_of_the_model(
+    load: Load, kind: str, options: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    (from_json,) = load(template({"type": kind, "max_retries": 2, **options}))
+    check(from_json, kind, expected | {"max_retries": 2})
+    assert from_json.warnings == ()
+
+
+@pytest.mark.parametrize(("kind", "options", "expected"), GOOD)
+def test_hcl_says_the_same(load: Load, kind: str, options: dict[str, Any], expected: dict[str, Any]) -> None:
+    values = "".join(f"    {name} = {json.dumps(value)}\n" for name, value in options.items())
+    (from_hcl,) = load(SOURCE + BUILD.replace("]\n", f']\n  provisioner "{kind}" {{\n{values}  }}\n'))
+    check(from_hcl, kind, expected)
+
+
+@pytest.mark.parametrize(("kind", "options", "expected"), GOOD)
+def test_a_native_template_says_the_same(
+    load: Load, spec: Path, kind: str, options: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    (loaded,) = load(template({"type": kind, **options}))
+    (spec / "template.json").unlink()
+    (spec / "template.yaml").write_text(to_native(loaded.template))
+    native = load_template(spec / "template.yaml", environment={})
+    assert native.provisioners[0].model_dump() == loaded.template.provisioners[0].model_dump()
+    (again,) = load_templates(spec / "template.yaml", environment={})
+    check(again, kind, expected)
+
+
+def test_what_has_no_effect_is_told_with_its_reason(load: Load) -> None:
+    (loaded,) = load(
+        template({"type": "ansible", "playbook_file": "play.yml", "use_proxy": True, "keep_inventory_file": True})
+    )
+    assert [warning.message for warning in loaded.warnings] == [
+        "this has no effect: Ansible reaches the machine as the build does, with its key and its pinned host keys",
+        "this has no effect: the inventory leads nowhere when the build has ended",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "key_path", "message"),
+    [
+        (
+            {"type": "ansible", "playbook_file": "play.yml", "extra_argument": ["x"]},
+            "provisioners[0].extra_argument",
+            "unknown key 'extra_argument'; did you mean 'extra_arguments'?",
+        ),
+        ({"type": "ansible"}, "provisioners[0]", "the option 'playbook_file' is required"),
+        (
+            {"type": "puppet-masterless", "manifest_file": "sit.pp"},
+            "provisioners[0].manifest_file",
+            "there is no file 'sit.pp' beside the template; did you mean 'site.pp'?",
+        ),
+        (
+            {"type": "shell", "inline": ["a"], "execute_command": "{{.ConfigPath}} {{.Path}}"},
+            "provisioners[0].execute_command",
+            "a script is run with the fields {{.Path}}, {{.Vars}} and {{.EnvVarFile}} alone",
+        ),
+    ],
+)
+def test_mistakes_are_told(mistakes: Mistakes, options: dict[str, Any], key_path: str, message: str) -> None:
+    found = mistakes(template(options))
+    assert [(path, text.split(" or in ")[0].split(";")[0]) for _, path, text in found] == [
+        (key_path, message.split(";", maxsplit=1)[0])
+    ]
+    assert message.rsplit(";", maxsplit=1)[-1].strip() in found[0][2]
