@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pytest_plugin.schedule import Visit
     from pytest_plugin.specs import Spec
 
+_LOOK_SECONDS = 0.2
 _JUDGED_LAST = (Stage.PUBLISH, Stage.CLEANUP)
 
 
@@ -36,7 +37,8 @@ class Ahead:
         self._runs = runs
         self._slots = threading.Semaphore(jobs)
         self._changed = threading.Condition()
-        self._called_off = threading.Event()
+        self._stopping = threading.Event()
+        self._called_off = {spec: threading.Event() for spec in runs}
         self._coming: dict[Spec, deque[pytest.Item]] = {spec: deque() for spec in runs}
         self._working: dict[Spec, tuple[Stage, float]] = {}
         for item in items:
@@ -77,28 +79,33 @@ class Ahead:
                 self._changed.notify_all()
 
     def working(self) -> Sequence[tuple[str, Stage, float]]:
-        """Say which specs have which stage being done, and for how many seconds."""
+        """Say which specs have which stage being done, and for how many seconds; clean-ups are left out."""
         now = time.monotonic()
         with self._changed:
-            return [(spec.name, stage, now - since) for spec, (stage, since) in self._working.items()]
+            working = [(spec.name, stage, now - since) for spec, (stage, since) in self._working.items()]
+        return [one for one in working if one[1] is not Stage.CLEANUP]
 
     def stop(self, patience: float) -> None:
-        """Call off what is being done, and return once it has ended, or after ``patience`` seconds."""
-        self._called_off.set()
+        """Call off what is being done, and return once it has ended, or after ``patience`` seconds.
+
+        A clean-up that has begun is not called off but waited for.
+        """
+        self._stopping.set()
         with self._changed:
             self._changed.notify_all()
-            busy = list(self._working)
+            busy = [spec for spec, (stage, _) in self._working.items() if stage is not Stage.CLEANUP]
         for spec in busy:
+            self._called_off[spec].set()
             self._runs[spec].disconnect()
         until = time.monotonic() + patience
-        for thread in self._threads.values():
-            if thread.ident is not None:
-                thread.join(max(0.0, until - time.monotonic()))
+        for spec, thread in self._threads.items():
+            while thread.is_alive() and (spec not in busy or time.monotonic() < until):
+                thread.join(_LOOK_SECONDS)
 
     def _work(self, spec: Spec) -> None:
         has_slot = False
         try:
-            with until_called_off(self._called_off):
+            with until_called_off(self._called_off[spec]):
                 while (stage := self._await_stage(spec)) is not None:
                     if stage is not Stage.PREFLIGHT and not has_slot:
                         has_slot = self._take_slot()
@@ -113,7 +120,7 @@ class Ahead:
     def _await_stage(self, spec: Spec) -> Stage | None:
         """Wait for a stage that can be done, and give it; None: there will be none."""
         with self._changed:
-            while self._coming[spec] and not self._called_off.is_set():
+            while self._coming[spec] and not self._stopping.is_set():
                 stage = next_stage(self._runs[spec], self._coming[spec])
                 if stage is not None:
                     return stage
@@ -121,13 +128,15 @@ class Ahead:
         return None
 
     def _take_slot(self) -> bool:
-        while not self._called_off.is_set():
+        while not self._stopping.is_set():
             if self._slots.acquire(timeout=0.2):
                 return True
         return False
 
     def _do(self, spec: Spec, stage: Stage) -> None:
         with self._changed:
+            if self._stopping.is_set() and stage is not Stage.CLEANUP:
+                return
             self._working[spec] = (stage, time.monotonic())
         try:
             self._runs[spec].advance(stage)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -178,3 +179,24 @@ def test_a_number_of_jobs_that_is_none_is_refused(specs: Specs) -> None:
     result = specs.run("specs", "--vi-jobs=many")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: --vi-jobs many: must be a number from 1"])
+
+
+def test_ctrl_c_lets_a_clean_up_that_has_begun_come_to_its_end(specs: Specs) -> None:
+    specs.add("one", test_machine="import time\ndef test_it(host):\n    time.sleep(0.2)\n    raise KeyboardInterrupt\n")
+    specs.add("two", test_machine="", test_scale_set="")
+    specs.cloud.wrong["two: cleanup"] = lambda: time.sleep(0.6)
+    result = specs.run("specs", JOBS, "--deselect", "specs/two/template.yaml::publish")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert specs.cloud.log.count("two: cleanup") == 1
+    result.stdout.no_fnmatch_line("*calling off*")
+    result.stdout.no_fnmatch_line("*LEFT BEHIND*")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_comes_twice_at_once_is_one(specs: Specs, number: int) -> None:
+    twice = f"import os\nos.kill(os.getpid(), {number:d})\nos.kill(os.getpid(), {number:d})\n"
+    specs.add("one", test_machine=f"def test_it(host):\n    exec({twice!r})\n")
+    result = specs.run("specs")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert "one: cleanup" in specs.cloud.log
+    result.stdout.no_fnmatch_line("*LEFT BEHIND*")

@@ -36,7 +36,9 @@ def run_as_tree_owner(*command: str | Path) -> None:
         HypervisorError: it failed, or this machine allows no user namespaces.
     """
     entered = [find_program("unshare"), "--user", "--map-root-user", "--", *command]
-    outcome = subprocess.run(entered, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    outcome = subprocess.run(
+        entered, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, process_group=0
+    )
     if outcome.returncode != 0:
         raise _error(f"{Path(command[0]).name} on a guest's disk failed", outcome.stderr)
 

@@ -135,7 +135,7 @@ def _qemu_img(*arguments: str) -> str:
 
 
 def _run(program: str, *arguments: str) -> str:
-    done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False, process_group=0)
     if done.returncode:
         raise HypervisorError(f"{program} {arguments[0]} failed: {done.stderr.strip()}")
     return done.stdout

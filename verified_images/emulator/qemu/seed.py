@@ -112,7 +112,7 @@ def _hash_password(password: str) -> str:
 def _run(command: list[str], *, stdin: str = "") -> str:
     packages = {"mformat": "mtools", "mcopy": "mtools", "openssl": "openssl"}
     try:
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, process_group=0)
     except FileNotFoundError as error:
         raise HypervisorError(
             f"the seed disc needs {command[0]}; install with: apt-get install {packages[command[0]]}"
