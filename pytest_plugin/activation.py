@@ -32,7 +32,8 @@ def add_folder(path: Path, node: pytest.Directory) -> None:
 def _activate(config: pytest.Config) -> None:
     settings = config.stash[settings_key]
     inventory = Inventory(config)
-    session = config.stash[session_key] = SpecSession(config, settings, inventory)
+    collection = Collection(settings)
+    session = config.stash[session_key] = SpecSession(config, settings, inventory, collection)
     summary = SummaryWriter(session.summaries)
-    for plugin in (Collection(settings), inventory, session, RunLoop(session), Reporter(session), summary):
+    for plugin in (collection, inventory, session, RunLoop(session), Reporter(session), summary):
         config.pluginmanager.register(plugin)

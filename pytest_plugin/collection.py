@@ -28,6 +28,7 @@ class Collection:
         # Those that the arguments lead into: pytest makes nodes of the folders beside them as well.
         self._folders: list[SpecFolder] = []
         self._reported: set[str] = set()
+        self.unchanged: list[Spec] = []
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
         """Collect a spec's template."""
@@ -85,6 +86,7 @@ class Collection:
     ) -> Generator[None, object, object]:
         """Put every spec's items in the order of its stages."""
         result = yield
+        self._leave_out_unchanged(config, items)
         for item in items:
             _settle_stage(item)
         items[:] = in_order(plan_visits(items))
@@ -94,6 +96,20 @@ class Collection:
         if any(spec_of(item) for item in items) and not config.getoption("collectonly"):
             self._settings.require_subscription()
         return result
+
+    def _leave_out_unchanged(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Deselect the items of specs that have not changed since the commit of the command line."""
+        ref = self._settings.changed_since
+        if ref is None:
+            return
+        from pytest_plugin.gating import unchanged_specs  # noqa: PLC0415 - only runs that are gated
+
+        sound = [spec for spec in self._specs if spec.error is None]
+        self.unchanged = unchanged_specs(sound, ref, config.rootpath)
+        left_out = [item for item in items if spec_of(item) in self.unchanged]
+        if left_out:
+            config.hook.pytest_deselected(items=left_out)
+            items[:] = [item for item in items if spec_of(item) not in self.unchanged]
 
     @property
     def _specs(self) -> list[Spec]:

@@ -24,6 +24,7 @@ class Course:
 
     ``record`` is the earlier run that is gone on with, from ``start``. Nothing is done after ``stop_after``, for the
     reason ``stop_reason``. ``keep`` and ``keep_on_failure`` say for how long what there is stays, where it does;
+    With ``gated`` an image that is published already is not built again;
     ``tested`` are the digests of tests that passed in the earlier run, by node id.
     """
 
@@ -34,6 +35,7 @@ class Course:
     keep: timedelta | None = None
     keep_on_failure: timedelta | None = None
     reuse: bool = False
+    gated: bool = False
     tested: Mapping[str, str] = field(default_factory=dict)
 
     def closed_by(self, stage: Stage) -> str:
@@ -66,7 +68,15 @@ def plot_course(spec: Spec, settings: Settings) -> Course:
         record = _find_record(spec, settings, start)
     tested = record.notes.get("tests", {}) if record is not None and start is not Stage.CAPTURE else {}
     return Course(
-        record, start, stop_after, reason, settings.keep, settings.keep_on_failure, reuse=settings.reuse, tested=tested
+        record,
+        start,
+        stop_after,
+        reason,
+        settings.keep,
+        settings.keep_on_failure,
+        reuse=settings.reuse,
+        gated=settings.changed_since is not None,
+        tested=tested,
     )
 
 

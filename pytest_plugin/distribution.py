@@ -84,7 +84,9 @@ class Distribution:
     def pytest_testnodedown(self, node: WorkerController) -> None:
         """Take what became of a worker's specs; a worker that died sends nothing."""
         output: dict[str, Any] = getattr(node, "workeroutput", {})
-        self._summaries += [Summary(**summary) for summary in output.get(WORKER_OUTPUT, ())]
+        told = [Summary(**summary) for summary in output.get(WORKER_OUTPUT, ())]
+        # Every worker tells of the specs that have not changed.
+        self._summaries += [summary for summary in told if summary not in self._summaries]
         self._working.discard(node)
 
     @pytest.hookimpl(wrapper=True)

@@ -115,6 +115,12 @@ OPTIONS = (
         arguments={"metavar": "STAGE"},
     ),
     Option(
+        "changed_since",
+        "build only specs that have changed against this commit, or that no image with the same inputs is published of",
+        arguments={"metavar": "REF"},
+    ),
+    Option("rebuild", "build every spec, whatever --vi-changed-since says", "bool", {"action": "store_true"}),
+    Option(
         "allow_from",
         "address range in CIDR notation that may reach the machines by SSH; may be given several times "
         "(default: the address that Azure sees this computer at)",
@@ -149,6 +155,7 @@ class Settings:
     reuse: bool = False
     stop_after: Stage | None = None
     start: Stage | None = None
+    changed_since: str | None = None
 
     def require_subscription(self) -> None:
         """Raise UsageError if images are to be built on Azure and nothing says in which subscription."""
@@ -228,6 +235,7 @@ def _read_course(values: Mapping[str, Any]) -> dict[str, Any]:
         "reuse": bool(values["reuse"]),
         "stop_after": stop_after,
         "start": start,
+        "changed_since": None if values["rebuild"] else values["changed_since"] or None,
     }
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from pytest_plugin.changes import image_fingerprint, test_digest
+from pytest_plugin.changes import image_fingerprint, spec_fingerprint, test_digest
 from pytest_plugin.stages import BUILD_STAGES, TESTED_AFTER, Stage
 from pytest_plugin.templates import explain
 from verified_images.errors import CalledOffError, GateClosedError
@@ -68,6 +68,7 @@ class SpecRun:
         self.gate = gate
         self.course = course
         self.results: dict[Stage, StageResult] = {}
+        self.unchanged = ""
         self.kept: tuple[str, ...] = ()
         self.left: tuple[str, ...] = ()
         self.trouble = ""
@@ -256,7 +257,7 @@ class SpecRun:
         self._progress.begin()
         started = time.monotonic()
         try:
-            if reason := self.course.closed_by(stage):
+            if reason := self._closed_by(stage):
                 raise GateClosedError(stage, (reason,))  # noqa: TRY301 - ends as a gate that an action finds closed
             self._actions[stage]()
         except GateClosedError as closed:
@@ -268,6 +269,11 @@ class SpecRun:
                 self._evidence = [(f"stdout of {stage}", self._progress.kept()), *self._read_serial_logs()]
             raise
         self.results[stage] = StageResult(time.monotonic() - started)
+
+    def _closed_by(self, stage: Stage) -> str:
+        if self.unchanged and stage is not Stage.CLEANUP:
+            return f"unchanged: published {self.unchanged}"
+        return self.course.closed_by(stage)
 
     def _read_serial_logs(self) -> list[tuple[str, str]]:
         if self._opened is None:
@@ -282,7 +288,14 @@ class SpecRun:
             return
         self._opened = self.cloud.open_build(self.template, self.run, self._progress)
         self.plan = self._opened.build.preflight()
+        self._look_for_published()
         self._build.note("inputs", {"template": str(self.spec.file), "image": image_fingerprint(self.spec)})
+
+    def _look_for_published(self) -> None:
+        """Look whether the image is published already, if nobody wants it twice."""
+        if self.course.gated:
+            inputs = spec_fingerprint(self.spec, there(self.plan).source.version)
+            self.unchanged = ", ".join(self._build.find_published(inputs))
 
     def _provision(self) -> None:
         if self.course.record is not None:
@@ -318,7 +331,9 @@ class SpecRun:
         verdict.open_gate(Stage.PUBLISH)
         self._ensure(Stage.DEPLOY)
         self._note_tests()
-        self.published = self._build.publish(there(self.captured), there(self.deployed), verdict)
+        captured = there(self.captured)
+        verdict = replace(verdict, inputs=spec_fingerprint(self.spec, captured.plan.source.version))
+        self.published = self._build.publish(captured, there(self.deployed), verdict)
         self._hook.pytest_verified_images_published(image=self.published)
 
     def _note_tests(self) -> None:

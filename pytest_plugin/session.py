@@ -20,6 +20,7 @@ from pytest_plugin.templates import explain
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
 
+    from pytest_plugin.collection import Collection
     from pytest_plugin.inventory import Inventory
     from pytest_plugin.options import Settings
     from pytest_plugin.specs import Spec
@@ -36,12 +37,13 @@ session_key = pytest.StashKey["SpecSession"]()
 class SpecSession:
     """Everything of one pytest session that builds images; there is none in a session without specs."""
 
-    def __init__(self, config: pytest.Config, settings: Settings, inventory: Inventory) -> None:
+    def __init__(self, config: pytest.Config, settings: Settings, inventory: Inventory, collection: Collection) -> None:
         self.config = config
         self.settings = settings
         self.outcomes = Outcomes()
         self.runs: dict[Spec, SpecRun] = {}
         self._inventory = inventory
+        self._collection = collection
         self._live = TerminalLive(config)
         self._term = TermAsInterrupt()
         self._ahead: Ahead | None = None
@@ -53,7 +55,9 @@ class SpecSession:
 
     def summaries(self) -> list[Summary]:
         """Say what became of each spec that something of was run."""
-        return [summarize(run) for run in self.runs.values() if run.gate.was_tried or run.results]
+        done = [summarize(run) for run in self.runs.values() if run.gate.was_tried or run.results]
+        reason = f"since {self.settings.changed_since}"
+        return [*done, *(Summary(spec.name, "", unchanged=reason) for spec in self._collection.unchanged)]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -132,6 +136,8 @@ class SpecSession:
             self._term.restore()
         if any(run.left or run.trouble for run in self.runs.values()):
             fail_session(session)
+        elif self._collection.unchanged and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+            session.exitstatus = pytest.ExitCode.OK  # that nothing has changed is what the caller hoped for
         if hasattr(self.config, "workeroutput"):
             self.config.workeroutput[WORKER_OUTPUT] = [summary.as_plain() for summary in self.summaries()]
 

@@ -23,7 +23,8 @@ class Summary:
 
     ``published`` holds ARM ids; where there are none, ``reason`` says why. ``left`` names what is still
     there, ``trouble`` says what went wrong when it was to be removed, and ``reap`` is the command that removes it.
-    ``warnings`` are those of the template, ``kept`` is how to get into what was kept.
+    ``warnings`` are those of the template, ``kept`` is how to get into what was kept. ``unchanged`` says why there was
+    nothing to build.
     """
 
     spec: str
@@ -38,6 +39,7 @@ class Summary:
     warnings: Sequence[str] = ()
     reap: str = ""
     kept: Sequence[str] = ()
+    unchanged: str = ""
 
     def as_plain(self) -> dict[str, object]:
         """Give the values as an xdist worker can send them."""
@@ -56,6 +58,7 @@ def summarize(run: SpecRun) -> Summary:
         warnings=tuple(str(warning) for warning in run.spec.warnings),
         reap=command_to_reap(run.run.id, run.spec.origin.folder.settings) if run.left or run.kept else "",
         kept=run.kept,
+        unchanged=f"published {run.unchanged}" if run.unchanged else "",
     )
     if image is None:
         return replace(summary, reason=why_unpublished(run))
@@ -107,7 +110,9 @@ class SummaryWriter:
 
 def describe(summary: Summary) -> list[str]:
     """Give the lines of the summary for one spec."""
-    if summary.published:
+    if summary.unchanged:
+        lines = [f"{summary.spec}: unchanged: {summary.unchanged}"]
+    elif summary.published:
         where = f" in {', '.join(summary.regions)}" if summary.regions else ""
         lines = [
             f"{summary.spec}: published {image}{_version_of(image, summary)}{where}, {summary.seconds:.0f} s"

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 RUN_TAG = "vi-run"
 EXPIRY_TAG = "vi-expires"
 CREATION_TAG = "vi-created"
+INPUTS_TAG = "vi-inputs"
 
 DEFAULT_LIFETIME = timedelta(hours=8)
 """After this a run's resources count as left over."""

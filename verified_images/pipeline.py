@@ -25,6 +25,7 @@ from verified_images.stages.keep import Kept, keep, note_captured, note_provisio
 from verified_images.stages.preflight import BuildPlan, preflight
 from verified_images.stages.provision import Provisioned, provision
 from verified_images.stages.publish import PublishedImage, publish
+from verified_images.stages.published import find_published
 from verified_images.stages.resume import (
     register_left,
     remove_deployment,
@@ -107,6 +108,10 @@ class Build:
     def resume_deployed(self, captured: CapturedImage) -> ScaleSet:
         """Return the scale set that was deployed and tested by the earlier run; it can be published from."""
         return resume_deployed(self._context, captured)
+
+    def find_published(self, inputs: str) -> tuple[str, ...]:
+        """Return the images at the template's targets that were verified with the same inputs, by their ARM ids."""
+        return find_published(self._context, inputs)
 
     def note(self, what: str, facts: Mapping[str, Any]) -> None:
         """Note in the journal what a later run needs to know."""

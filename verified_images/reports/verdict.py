@@ -12,12 +12,13 @@ class Verdict:
     """Whether what was to be verified is verified.
 
     ``reasons`` name, one sentence or node id each, what closed the gate; a passed verdict has none.
-    ``tests`` counts those that ran and passed.
+    ``tests`` counts those that ran and passed; ``inputs`` is the fingerprint of what was built and of its tests.
     """
 
     passed: bool
     reasons: tuple[str, ...] = ()
     tests: int = 0
+    inputs: str = ""
 
     def open_gate(self, stage: str) -> None:
         """Return if the verdict is passed.

@@ -11,7 +11,7 @@ from verified_images.cloud.galleries import PUBLISH_SECONDS, RegionWishes, Repli
 from verified_images.cloud.ids import parse_id
 from verified_images.cloud.images import begin_image_from_machine
 from verified_images.errors import CloudError, ConflictError, GateClosedError
-from verified_images.naming import EXPIRY_TAG, format_time
+from verified_images.naming import EXPIRY_TAG, INPUTS_TAG, format_time
 from verified_images.stages.candidate import VERDICT_TAG, VERIFIED, delete_own_image
 from verified_images.waiting import Deadline, wait_for
 
@@ -65,10 +65,12 @@ def verified_tags(context: BuildContext, captured: CapturedImage, verdict: Verdi
 
     There is no expiry among them: nothing that looks for expired resources may find a published image.
     """
+    inputs = {INPUTS_TAG: verdict.inputs} if verdict.inputs else {}
     run_tags = {name: value for name, value in context.run.tags.items() if name != EXPIRY_TAG}
     return {
         **context.template.image.tags,
         **run_tags,
+        **inputs,
         VERDICT_TAG: VERIFIED,
         "vi-tests": str(verdict.tests),
         "vi-verified": format_time(datetime.now(UTC)),
