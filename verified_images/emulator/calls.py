@@ -80,7 +80,11 @@ def carry_out(cloud: Cloud, request: Request, caller: Mapping[str, Any]) -> Answ
 
 
 def _look(cloud: Cloud, request: Request, caller: Mapping[str, Any]) -> Answer:
-    """Answer the HEAD of a resource by its GET: 204, or 404 without a body."""
+    """Answer the HEAD of a resource by its GET: 204, or 404 without a body, which Resource Manager knows by itself."""
+    _, parameters = cloud.routes.match("GET", request.path)
+    if parameters.get("name") and cloud.store.find(request.path) is None:
+        _check_subscription(cloud, parameters.get("subscription"))
+        return Answer(404, None, {"x-ms-failure-cause": "gateway"})
     carry_out(cloud, replace(request, method="GET"), caller)
     return Answer(204)
 

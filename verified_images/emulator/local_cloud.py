@@ -26,6 +26,7 @@ from verified_images.emulator.records import Records
 from verified_images.emulator.recovery import recover
 from verified_images.emulator.routing import Routes
 from verified_images.emulator.server import Server
+from verified_images.emulator.storage.storage_accounts import StorageAccounts
 from verified_images.emulator.store import Store
 from verified_images.emulator.timing import Timing
 from verified_images.emulator.user_assigned_identities import UserAssignedIdentities
@@ -118,6 +119,7 @@ class LocalCloud:
             *network.kinds(),
             *compute.kinds(),
             *resource_manager.kinds(),
+            StorageAccounts(),
             UserAssignedIdentities(),
         )
         kinds = {kind.type.lower(): kind for kind in known}

@@ -64,6 +64,7 @@ class Track:
 COMPUTE = Track("Microsoft.Compute")
 DISKS = Track("Microsoft.Compute", statuses="DiskOperations", shows_result=True, notifies=False)
 GALLERIES = Track("Microsoft.Compute", statuses="capsOperations", notifies=False)
+STORAGE = Track("Microsoft.Storage", statuses="asyncoperations", shows_result=True, notifies=False)
 NETWORK = Track("Microsoft.Network", results="operationResults", empty_result=204, timestamps=False)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from verified_images.emulator.operations import COMPUTE, DISKS, GALLERIES, NETWORK, Track
+from verified_images.emulator.operations import COMPUTE, DISKS, GALLERIES, NETWORK, STORAGE, Track
 from verified_images.emulator.routing import Route
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def routes() -> Iterator[Route]:
     """Give the URL table of all providers' operations."""
-    for track in (COMPUTE, DISKS, GALLERIES, NETWORK):
+    for track in (COMPUTE, DISKS, GALLERIES, NETWORK, STORAGE):
         place = f"/subscriptions/{{subscription}}/providers/{track.provider}/locations/{{location}}"
         yield Route("GET", f"{place}/{track.statuses}/{{operation}}", _status_of(track))
         if track.results:

@@ -10,6 +10,7 @@ from verified_images.emulator.compute import api_versions, disk_access
 from verified_images.emulator.compute.disk_creation import GIBIBYTE, existing_resource
 from verified_images.emulator.compute.frozen_files import Part, import_vhd, release
 from verified_images.emulator.compute.image_parts import note_parts, parts_of_machine, take_parts
+from verified_images.emulator.compute.unmanaged_disks import as_image_disk, is_unmanaged
 from verified_images.emulator.lifecycle import Kind, Style
 from verified_images.emulator.operations import COMPUTE
 from verified_images.emulator.store import Resource
@@ -97,9 +98,7 @@ def _describe_machine(cloud: Cloud, image: Resource) -> None:
     data_disks = [
         {
             "lun": disk["lun"],
-            "managedDisk": {"id": disk["managedDisk"]["id"]},
-            "caching": disk.get("caching", "None"),
-            "storageAccountType": _storage_type(cloud, disk["managedDisk"]["id"]),
+            **_image_disk(cloud, disk),
         }
         for disk in profile.get("dataDisks") or []
     ]
@@ -107,14 +106,24 @@ def _describe_machine(cloud: Cloud, image: Resource) -> None:
         "osDisk": {
             "osType": profile["osDisk"].get("osType", "Linux"),
             "osState": "Generalized",
-            "managedDisk": {"id": str(os_disk.id)},
-            "caching": profile["osDisk"].get("caching", "ReadWrite"),
-            "storageAccountType": _storage_type(cloud, str(os_disk.id)),
+            **_image_disk(cloud, profile["osDisk"]),
         },
         "dataDisks": data_disks,
         **({"zoneResilient": given["zoneResilient"]} if "zoneResilient" in given else {}),
     }
     image.hidden["parts"] = note_parts(parts_of_machine(machine))
+
+
+def _image_disk(cloud: Cloud, disk: dict[str, Any]) -> dict[str, Any]:
+    """Give how an image describes a machine's disk that it is made of."""
+    if is_unmanaged(disk):
+        return as_image_disk(disk)
+    identifier = disk["managedDisk"]["id"]
+    return {
+        "managedDisk": {"id": identifier},
+        "caching": disk.get("caching", "None"),
+        "storageAccountType": _storage_type(cloud, identifier),
+    }
 
 
 def _generalized_machine(cloud: Cloud, image: Resource) -> Resource:

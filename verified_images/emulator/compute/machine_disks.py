@@ -12,6 +12,7 @@ from verified_images.emulator.compute.disk_creation import GIBIBYTE
 from verified_images.emulator.compute.disks import TYPE, disk_defaults
 from verified_images.emulator.compute.frozen_files import grow, new_disk_path, release
 from verified_images.emulator.compute.image_references import resolve_image
+from verified_images.emulator.compute.unmanaged_disks import describe_vhd, is_unmanaged
 from verified_images.emulator.ids import ResourceId
 from verified_images.emulator.store import Resource
 
@@ -62,7 +63,7 @@ def _note_disk(cloud: Cloud, machine: ResourceId, name: str, made: Resource) -> 
 def _make_disk(cloud: Cloud, machine: Resource, disk: dict[str, Any]) -> Resource:
     identifier = ResourceId(machine.id.subscription, machine.id.group, *_disk_path(disk["name"]))
     with cloud.store.lock:
-        resource = _describe(machine, identifier, disk)
+        resource = describe_vhd(cloud, machine, disk) if is_unmanaged(disk) else _describe(machine, identifier, disk)
         base = None
         if disk["createOption"] == "FromImage":
             source = resolve_image(cloud, machine.properties["storageProfile"]["imageReference"], machine.location)

@@ -21,6 +21,7 @@ _WINDOWS_DEFAULTS = {
     "enableVMAgentPlatformUpdates": False,
 }
 _WINDOWS_PATCHING = {"patchMode": "AutomaticByOS", "assessmentMode": "ImageDefault"}
+_CREATE_OPTIONS = {option.lower(): option for option in ("FromImage", "Empty", "Attach", "Copy", "Restore")}
 _SECRETS = ("adminPassword", "customData")
 
 
@@ -153,11 +154,17 @@ def fill_os_disk(disk: dict[str, Any], name: str, source: SourceImage, *, premiu
     }
 
 
+def with_create_option(disk: dict[str, Any]) -> dict[str, Any]:
+    """Give a disk with its createOption spelt as Azure spells it, in whatever case it was given."""
+    given = str(disk.get("createOption") or "")
+    return {**disk, "createOption": _CREATE_OPTIONS.get(given.lower(), given)} if given else disk
+
+
 def fill_data_disks(disks: list[dict[str, Any]] | None, name: str, *, premium: bool) -> list[dict[str, Any]]:
     """Give dataDisks with the defaults that Azure fills in, refusing two on one LUN."""
     filled: list[dict[str, Any]] = []
     luns: set[int] = set()
-    for disk in disks or []:
+    for disk in map(with_create_option, disks or []):
         lun = disk.get("lun")
         if lun is None:
             raise missing_parameter("dataDisk.lun")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from verified_images.emulator.compute.extensions import extensions_of
 from verified_images.emulator.compute.instance_view import instance_view
 from verified_images.emulator.compute.machine_versions import as_of
+from verified_images.emulator.compute.unmanaged_disks import is_unmanaged, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,7 @@ def rendered(cloud: Cloud, machine: Resource, request: Request) -> dict[str, Any
         body = {**body, "properties": {**body["properties"], **more}}
     if extensions := extensions_of(cloud, machine):
         body = {**body, "resources": [as_of(extension.body, request.api_version) for extension in extensions]}
-    return as_of(body, request.api_version)
+    return as_of(_with_disks(body, shown), request.api_version)
 
 
 def _with_disks(body: dict[str, Any], change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
@@ -43,7 +44,9 @@ def _with_disks(body: dict[str, Any], change: Callable[[dict[str, Any]], dict[st
 
 
 def _without_hardware(disk: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what the platform tells only of disks that are plugged in."""
+    """Leave out what the platform tells only of managed disks that are plugged in."""
+    if is_unmanaged(disk):
+        return disk
     shown = {key: value for key, value in disk.items() if key != "diskSizeGB"}
     managed = {key: value for key, value in disk.get("managedDisk", {}).items() if key != "storageAccountType"}
     return {**shown, "managedDisk": managed}
@@ -52,6 +55,10 @@ def _without_hardware(disk: dict[str, Any]) -> dict[str, Any]:
 def without_unmade(body: dict[str, Any], machine: Resource) -> dict[str, Any]:
     """Give a machine as its creation first shows it: disks have no ids yet, nor made-up names."""
     unnamed = set(machine.hidden.get("unnamed") or [])
+    os_disk = body["properties"]["storageProfile"]["osDisk"]
+    if is_unmanaged(os_disk):
+        sizeless = {key: os_disk[key] for key in os_disk if key != "diskSizeGB"}
+        return _with_disks(body, lambda disk: sizeless if disk is os_disk else disk)
     if not unnamed:
         return body
 

@@ -12,6 +12,7 @@ from verified_images.emulator.compute.image_references import resolve_image
 from verified_images.emulator.compute.machine_disks import check_attachable, disk_id
 from verified_images.emulator.compute.machine_security import check_security
 from verified_images.emulator.compute.sizes import find_size
+from verified_images.emulator.compute.unmanaged_disks import check_not_mixed, is_unmanaged, with_vhd
 
 if TYPE_CHECKING:
     from verified_images.emulator.cloud import Cloud
@@ -25,7 +26,9 @@ def fill_storage(cloud: Cloud, machine: Resource, secrets: dict[str, str]) -> No
     properties, name = machine.properties, machine.id.name
     size = find_size(properties["hardwareProfile"]["vmSize"])
     profile = dict(properties.get("storageProfile") or {})
-    disk = dict(profile.get("osDisk") or {"createOption": "FromImage"})
+    disk = machine_model.with_create_option(profile.get("osDisk") or {"createOption": "FromImage"})
+    if is_unmanaged(disk):
+        disk = with_vhd(cloud, machine, disk)
     if disk.get("createOption") == "Attach":
         profile["osDisk"] = _use_attached_disk(cloud, machine, disk)
     else:
@@ -55,6 +58,7 @@ def fill_storage(cloud: Cloud, machine: Resource, secrets: dict[str, str]) -> No
     profile["dataDisks"] = fill_data_disks(cloud, machine, profile.get("dataDisks"), size)
     made_up = [disk["name"] for disk in profile["dataDisks"] if disk["name"] not in given_names]
     machine.hidden["unnamed"] = [*machine.hidden.get("unnamed", []), *made_up]
+    check_not_mixed([profile["osDisk"], *profile["dataDisks"]])
     properties["storageProfile"] = profile
     _check_generation(size, machine.hidden["generation"])
 
@@ -67,7 +71,7 @@ def with_image_disks(given: list[dict[str, Any]] | None, source: SourceImage) ->
     """
     of_image = {disk.lun: disk for disk in source.data_disks}
     disks = []
-    for disk in given or []:
+    for disk in map(machine_model.with_create_option, given or []):
         if disk.get("createOption") != "FromImage":
             disks.append(disk)
             continue
@@ -89,7 +93,10 @@ def fill_data_disks(
     cloud: Cloud, machine: Resource, given: list[dict[str, Any]] | None, size: Size
 ) -> list[dict[str, Any]]:
     """Complete the data disks of a machine, having checked those that are to be attached."""
-    disks = machine_model.fill_data_disks(given, machine.id.name, premium=size.premium)
+    made = [
+        with_vhd(cloud, machine, disk) if is_unmanaged(disk) and not disk_id(disk) else disk for disk in given or []
+    ]
+    disks = machine_model.fill_data_disks(made, machine.id.name, premium=size.premium)
     if len(disks) > size.max_data_disks:
         raise ArmError(
             409,
@@ -102,7 +109,7 @@ def fill_data_disks(
             if not disk_id(disk):
                 raise missing_parameter("dataDisk.managedDisk.id")
             found = check_attachable(cloud, disk, machine.id)
-            disk["name"] = found.id.name
+            disk["name"] = disk["name"] if is_unmanaged(disk) else found.id.name
             disk.setdefault("diskSizeGB", found.properties["diskSizeGB"])
             disk["managedDisk"] = {"storageAccountType": found.body["sku"]["name"], "id": str(found.id)}
         elif not disk.get("diskSizeGB") and not disk_id(disk):
@@ -123,7 +130,7 @@ def _use_attached_disk(cloud: Cloud, machine: Resource, disk: dict[str, Any]) ->
         "caching": "ReadWrite",
         "deleteOption": "Detach",
         **disk,
-        "name": found.id.name,
+        "name": disk["name"] if is_unmanaged(disk) else found.id.name,
         "managedDisk": {"storageAccountType": found.body["sku"]["name"], "id": str(found.id)},
         "diskSizeGB": found.properties["diskSizeGB"],
     }

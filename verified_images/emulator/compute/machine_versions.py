@@ -25,6 +25,7 @@ _SINCE = (
     ("2019-12-01", f"{_DISKS[1]}.toBeDetached"),
     ("2019-03-01", "properties.osProfile.requireGuestProvisionSignal"),
     ("2017-03-30", f"{_LINUX}.provisionVMAgent"),
+    ("2017-03-30", f"{_DISKS[0]}.diskSizeGB"),
     ("2018-06-01", "properties.osProfile.allowExtensionOperations"),
 )
 
@@ -34,7 +35,18 @@ def as_of(body: dict[str, Any], api_version: str) -> dict[str, Any]:
     for since, path in _SINCE:
         if api_version[:10] < since:
             body = _without(body, path.split("."))
-    return body
+    return _without_empty_cards(body)
+
+
+def _without_empty_cards(body: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the properties of references to network cards where there are none."""
+    network = body.get("properties", {}).get("networkProfile") or {}
+    cards = network.get("networkInterfaces") or []
+    if all(card.get("properties") != {} for card in cards):
+        return body
+    shown = [{key: card[key] for key in card if key != "properties" or card[key]} for card in cards]
+    properties = {**body["properties"], "networkProfile": {**network, "networkInterfaces": shown}}
+    return {**body, "properties": properties}
 
 
 def _without(value: Any, path: list[str]) -> Any:  # noqa: ANN401 - any JSON value

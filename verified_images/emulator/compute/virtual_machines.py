@@ -143,7 +143,7 @@ class VirtualMachines(Kind):
     def render_first(self, cloud: Cloud, resource: Resource, request: Request) -> dict[str, Any]:
         """Give the machine without what is not made yet: names that nobody chose, and ids of disks."""
         body = rendered(cloud, resource, request)
-        return without_unmade(body, resource)
+        return without_unmade(body, resource) if resource.state == "Creating" else body
 
     def _get_instance_view(self, cloud: Cloud, request: Request) -> Answer:
         return Answer(200, instance_view(cloud, self.find(cloud, request.id)))

@@ -1,1 +1,1 @@
-"""Blobs as Azure Storage serves them: what a shared access signature of a disk leads to."""
+"""Microsoft.Storage: accounts, and the blobs of a local Azure as the blob service serves them."""
