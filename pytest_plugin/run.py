@@ -334,6 +334,7 @@ class SpecRun:
         captured = there(self.captured)
         verdict = replace(verdict, inputs=spec_fingerprint(self.spec, captured.plan.source.version))
         self.published = self._build.publish(captured, there(self.deployed), verdict)
+        self._build.post_process(self.published)
         self._hook.pytest_verified_images_published(image=self.published)
 
     def _note_tests(self) -> None:

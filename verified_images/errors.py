@@ -201,6 +201,15 @@ class ProvisionerError(VerifiedImagesError):
         super().__init__(message)
 
 
+class PostProcessorError(VerifiedImagesError):
+    """A post-processor failed, after the image was published: its ``kind`` and ``index`` (from 1) in the template."""
+
+    def __init__(self, message: str, *, kind: str, index: int) -> None:
+        self.kind = kind
+        self.index = index
+        super().__init__(message)
+
+
 class GateClosedError(VerifiedImagesError):
     """A stage was asked for that its gate does not allow; ``reasons`` name what closed it."""
 

@@ -22,6 +22,7 @@ from verified_images.stages.context import BuildContext, open_context
 from verified_images.stages.deploy import deploy
 from verified_images.stages.evidence import read_serial_logs
 from verified_images.stages.keep import Kept, keep, note_captured, note_provisioned
+from verified_images.stages.post_process import post_process
 from verified_images.stages.preflight import BuildPlan, preflight
 from verified_images.stages.provision import Provisioned, provision
 from verified_images.stages.publish import PublishedImage, publish
@@ -90,6 +91,14 @@ class Build:
     def publish(self, captured: CapturedImage, scale_set: ScaleSet, verdict: Verdict) -> PublishedImage:
         """Make the image visible at its target: ``verdict`` is that of all tests, machine and scale set."""
         return publish(self._context, captured, scale_set, verdict)
+
+    def post_process(self, published: PublishedImage) -> None:
+        """Run the template's post-processors on the published image.
+
+        Raises:
+            PostProcessorError: one failed; the image stays published.
+        """
+        post_process(self._context, published)
 
     def resume(self, record: Record) -> None:
         """Take over what an earlier run has left: this build's journal is that run's, opened again."""

@@ -95,6 +95,12 @@ def test_an_operation_that_never_ends_meets_its_deadline(said: list[str]) -> Non
     assert said == []
 
 
+def test_an_operation_may_take_as_long_as_the_build_says(arm: Arm, said: list[str]) -> None:
+    like_the_sdks: Any = StuckPoller()
+    with pytest.raises(DeadlineError, match=r"delete disk 'd' did not happen"):
+        Arm(arm.connection, said.append, seconds=0.05).run("delete disk", "d", lambda: like_the_sdks)
+
+
 def test_news_comes_while_it_takes_long(said: list[str]) -> None:
     with pytest.raises(DeadlineError):
         create_vm(StuckPoller(), said, news=0.0).result()

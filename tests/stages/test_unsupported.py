@@ -23,7 +23,6 @@ def test_a_template_of_what_is_supported_has_no_problem() -> None:
     ("path", "changes"),
     [
         ("builder.resource_group", {"builder": {**BUILDER, "resource_group": "mine"}}),
-        ("builder.operation_timeout", {"builder": {**BUILDER, "operation_timeout": "1h"}}),
         ("image.gallery.specialized", {"image": {"gallery": {**GALLERY, "specialized": True}}}),
     ],
 )

@@ -29,10 +29,14 @@ _LOOK_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """Azure Resource Manager as one build speaks to it: a connection, and where to tell of progress."""
+    """Azure Resource Manager as one build speaks to it: a connection, and where to tell of progress.
+
+    ``seconds`` is how long an operation may take unless its caller says otherwise.
+    """
 
     connection: CloudConnection
     report: Callable[[str], None]
+    seconds: float = OPERATION_SECONDS
 
     def call(self, what: str, on: str, ask: Callable[[], T]) -> T:
         """Return the answer of a call that ends at once. ``what`` on ``on`` is for messages: "get image 'x'".
@@ -44,15 +48,15 @@ class Arm:
             return ask()
 
     def begin(
-        self, what: str, on: str, start: Callable[[], LROPoller[T]], *, seconds: float = OPERATION_SECONDS
+        self, what: str, on: str, start: Callable[[], LROPoller[T]], *, seconds: float | None = None
     ) -> Operation[T]:
         """Start a long-running operation and return it at once, so that another can be started beside it."""
-        deadline = Deadline(f"{what} '{on}'", seconds)
+        deadline = Deadline(f"{what} '{on}'", self.seconds if seconds is None else seconds)
         self.report(f"{what} '{on}' ...")
         with translated(what, on):
             return Operation(what, on, start(), deadline, self.report)
 
-    def run(self, what: str, on: str, start: Callable[[], LROPoller[T]], *, seconds: float = OPERATION_SECONDS) -> T:
+    def run(self, what: str, on: str, start: Callable[[], LROPoller[T]], *, seconds: float | None = None) -> T:
         """Run a long-running operation to its end and return its result."""
         return self.begin(what, on, start, seconds=seconds).result()
 

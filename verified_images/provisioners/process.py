@@ -9,7 +9,7 @@ import selectors
 import signal
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from verified_images.provisioners.attempt import AttemptError
 
@@ -17,14 +17,25 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import IO
 
-    from verified_images.provisioners.attempt import Attempt
+    from verified_images.waiting import Deadline
 
 _LOOK_EVERY = 0.2  # seconds
 _ENDED_WITHIN = 5.0  # seconds between asking a program to end and ending it
 _PIECE = 1 << 16
 
 
-def run_here(attempt: Attempt, command: Sequence[str], env: Mapping[str, str], folder: Path) -> int:
+class Watcher(Protocol):
+    """Whoever runs a program: shows its output, and may set it a time."""
+
+    @property
+    def deadline(self) -> Deadline | None:
+        """When it must have ended; None for as long as it likes."""
+
+    def show(self, text: str) -> None:
+        """Take its live output."""
+
+
+def run_here(watcher: Watcher, command: Sequence[str], env: Mapping[str, str], folder: Path) -> int:
     """Run ``command`` in ``folder`` with ``env`` added to the environment; return its exit code.
 
     It reads nothing from standard input. When the time is up or the run is interrupted, it is ended with what it
@@ -48,13 +59,13 @@ def run_here(attempt: Attempt, command: Sequence[str], env: Mapping[str, str], f
         raise AttemptError(f": {command[0]!r} cannot be run here: {error.strerror}") from error
     try:
         if process.stdout is not None:
-            _show(attempt, process, process.stdout)
+            _show(watcher, process, process.stdout)
         return process.wait()
     finally:
         _end(process)
 
 
-def _show(attempt: Attempt, process: subprocess.Popen[bytes], output: IO[bytes]) -> None:
+def _show(watcher: Watcher, process: subprocess.Popen[bytes], output: IO[bytes]) -> None:
     """Show the output until the program ends, though something that it started may hold the output open."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     with output, selectors.DefaultSelector() as selector:
@@ -63,14 +74,14 @@ def _show(attempt: Attempt, process: subprocess.Popen[bytes], output: IO[bytes])
             ended = process.poll() is not None
             if selector.select(0 if ended else _LOOK_EVERY):
                 data = os.read(output.fileno(), _PIECE)
-                attempt.show(decoder.decode(data, final=not data))
+                watcher.show(decoder.decode(data, final=not data))
                 if not data:
                     break
             elif ended:
-                attempt.show(decoder.decode(b"", final=True))
+                watcher.show(decoder.decode(b"", final=True))
                 break
-            if attempt.deadline is not None:
-                attempt.deadline.check()
+            if watcher.deadline is not None:
+                watcher.deadline.check()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -57,6 +57,7 @@ def make_candidate_version(context: BuildContext, version_id: str, machine_id: s
 def _try_version(context: BuildContext, version_id: str, machine_id: str) -> bool:
     if find_version(context.arm, version_id) is not None:
         return False
+    gallery = context.template.image.gallery
     context.undo.register("image version", version_id, functools.partial(delete_own_version, context, version_id))
     try:
         begin_candidate_version(
@@ -65,6 +66,7 @@ def _try_version(context: BuildContext, version_id: str, machine_id: str) -> boo
             location=context.place.location,
             tags=candidate_tags(context),
             machine_id=machine_id,
+            shallow=gallery is not None and gallery.shallow_replication,
         ).result()
     except ConflictError:
         if _is_ours(context, find_version(context.arm, version_id)):

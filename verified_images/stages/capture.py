@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from verified_images.cloud.compute import deallocate_machine, generalize_machine
 from verified_images.cloud.images import begin_image_from_machine
+from verified_images.errors import GateClosedError
 from verified_images.stages.candidate import make_candidate_version
 from verified_images.stages.deprovision import deprovision
 
@@ -41,11 +42,13 @@ def capture(context: BuildContext, provisioned: Provisioned, verdict: Verdict) -
     """Deprovision, stop and generalize the machine and make a candidate for each target of the template.
 
     Raises:
-        GateClosedError: the machine's tests did not pass.
+        GateClosedError: the machine's tests did not pass, or the template wants no image.
         CommandError: the machine could not be cleaned; nothing was captured.
         CloudError: Azure refused something.
     """
     verdict.open_gate("capture")
+    if context.template.image.skip:
+        raise GateClosedError("capture", ["the template wants no image (image.skip)"])
     deprovision(context, provisioned.machine)
     arm, group, name = context.arm, context.place.group, provisioned.machine.name
     deallocate_machine(arm, group, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from verified_images.cloud.operations import Arm
+from verified_images.cloud.operations import OPERATION_SECONDS, Arm
 from verified_images.cloud.place import Place
 from verified_images.masking import Masker
 from verified_images.ssh.keys import new_run_key
@@ -61,7 +61,7 @@ def open_context(  # noqa: PLR0913 - what a build is made of
     return BuildContext(
         template=template,
         run=run,
-        arm=Arm(connection, masked.step),
+        arm=Arm(connection, masked.step, template.builder.operation_timeout or OPERATION_SECONDS),
         place=Place(
             subscription, names.resource_group, template.builder.location, {**template.builder.tags, **run.tags}
         ),

@@ -117,8 +117,9 @@ def _find(context: BuildContext, problems: list[str]) -> _Findings:
     sizes = _begin(ask(list_sizes, context.arm, location))
     usages = _begin(ask(list_usages, context.arm, location))
     group = _begin(ask(group_exists, context.arm, context.place.group))
-    gallery = _begin(ask(plan_gallery, context, target.gallery)) if target.gallery else None
-    managed = _begin(ask(plan_managed, context, target.managed)) if target.managed else None
+    wanted = not target.skip
+    gallery = _begin(ask(plan_gallery, context, target.gallery)) if target.gallery and wanted else None
+    managed = _begin(ask(plan_managed, context, target.managed)) if target.managed and wanted else None
     if _answer(group, problems):
         problems.append(f"a resource group '{context.place.group}' exists already; run again")
     return _Findings(
@@ -158,5 +159,5 @@ def _security_type(context: BuildContext, findings: _Findings) -> str | None:
 def _template_problems(context: BuildContext, security_type: str | None) -> Iterator[str]:
     template = context.template
     yield from unsupported_problems(template)
-    if security_type == "TrustedLaunch" and template.image.managed:
+    if security_type == "TrustedLaunch" and template.image.managed and not template.image.skip:
         yield "image.managed: Azure makes no managed images of TrustedLaunch machines; use image.gallery"

@@ -25,6 +25,7 @@ from verified_images.cloud.network import (
     create_interface,
     read_public_address,
 )
+from verified_images.errors import ProvisionerError, VerifiedImagesError
 from verified_images.provisioners import ProvisionContext, run_provisioners
 from verified_images.stages.machine import Door, Guest, Machine, log_in
 from verified_images.templates.model import reveal
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from verified_images.cloud.operations import Operation
     from verified_images.stages.context import BuildContext
     from verified_images.stages.preflight import BuildPlan
+    from verified_images.templates.provisioners import Provisioner
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +63,36 @@ def provision(context: BuildContext, plan: BuildPlan) -> Provisioned:
     private_address = create_network(context, plan)
     boot(context, plan)
     machine = log_into_build_machine(context, private_address)
-    run_provisioners(
-        context.template.provisioners,
-        ProvisionContext(
-            session=machine.session,
-            file=context.template.file,
-            run=context.run,
-            masker=context.masker,
-            step=context.output.step,
-            output=context.output.text,
-        ),
-    )
+    apply_provisioners(context, machine)
     return Provisioned(plan, machine)
+
+
+def apply_provisioners(context: BuildContext, machine: Machine) -> None:
+    """Run the template's provisioners, and its error-cleanup-provisioner if one of them failed."""
+    template = context.template
+    on_machine = ProvisionContext(
+        session=machine.session,
+        file=template.file,
+        run=context.run,
+        masker=context.masker,
+        step=context.output.step,
+        output=context.output.text,
+    )
+    try:
+        run_provisioners(template.provisioners, on_machine)
+    except ProvisionerError:
+        if template.error_cleanup_provisioner is not None:
+            _clean_up_after(template.error_cleanup_provisioner, on_machine)
+        raise
+
+
+def _clean_up_after(provisioner: Provisioner, on_machine: ProvisionContext) -> None:
+    on_machine.step("a provisioner failed: running the error-cleanup-provisioner")
+    try:
+        run_provisioners([provisioner], on_machine)
+    except VerifiedImagesError as error:
+        # What failed first is what the build fails with.
+        on_machine.step(f"the error-cleanup-provisioner failed too: {error}")
 
 
 def create_temporary_group(context: BuildContext) -> None:

@@ -41,7 +41,7 @@ def plan_gallery(context: BuildContext, target: GalleryTarget) -> GalleryPlan:
     definition = find_definition(context.arm, definition_id)["properties"]
     taken = [str(version["name"]) for version in list_versions(context.arm, definition_id)]
     version = next_version(taken) if target.version == "auto" else target.version
-    problems = list(_definition_problems(definition, target))
+    problems = [*_definition_problems(definition, target), *_shallow_problems(target, context.place.location)]
     if version in taken:
         problems.append(
             f"image.gallery.version: '{target.definition}' has a version {version} already; versions are never "
@@ -101,6 +101,15 @@ def compare(source: PinnedSource, plan: GalleryPlan, security_type: str | None) 
         yield "image.gallery.definition: it takes no TrustedLaunch; make one with SecurityType=TrustedLaunch"
     if not trusted and plan.security_type == "TrustedLaunch":
         yield "builder.security_type: image.gallery.definition takes TrustedLaunch only"
+
+
+def _shallow_problems(target: GalleryTarget, location: str) -> Iterator[str]:
+    if not target.shallow_replication:
+        return
+    if elsewhere := sorted({*target.regions} - {location}):
+        yield f"image.gallery.shallow_replication: such a version stays in '{location}'; remove {', '.join(elsewhere)}"
+    if target.replicas > 1 or any((region.replicas or 1) > 1 for region in target.target_regions):
+        yield "image.gallery.replicas: a version of shallow replication has one replica"
 
 
 def _definition_problems(definition: Mapping[str, Any], target: GalleryTarget) -> Iterator[str]:

@@ -17,19 +17,16 @@ BUILDER = (
     "os_type",
     "communicator",
     "ssh_port",
-    "operation_timeout",
     "resource_group",
     "keep_os_disk",
     "security_encryption_type",
 )
 GALLERY = (
-    "shallow_replication",
     "specialized",
     "confidential_vm_encryption",
 )
 MANAGED = ("os_disk_snapshot", "data_disk_snapshot_prefix")
-IMAGE = ("vhd", "skip")
-TEMPLATE = ("error_cleanup_provisioner", "post_processors")
+IMAGE = ("vhd",)
 
 
 def unsupported_problems(template: Template) -> Iterator[str]:
@@ -40,7 +37,6 @@ def unsupported_problems(template: Template) -> Iterator[str]:
         yield from _changed("image.gallery", template.image.gallery, GALLERY)
     if template.image.managed:
         yield from _changed("image.managed", template.image.managed, MANAGED)
-    yield from _changed("", template, TEMPLATE)
     if template.builder.security_type == "ConfidentialVM":
         yield "builder.security_type: ConfidentialVM is not supported yet; remove it"
 
