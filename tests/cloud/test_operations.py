@@ -10,13 +10,12 @@ import pytest
 from tests.cloud.scripted_arm import ENDPOINT, Answer
 from verified_images.cloud.compute import deallocate_machine
 from verified_images.cloud.network import begin_public_address, begin_virtual_network
-from verified_images.cloud.operations import Operation
+from verified_images.cloud.operations import Arm, Operation
 from verified_images.errors import CapacityError, DeadlineError
 from verified_images.waiting import Deadline
 
 if TYPE_CHECKING:
     from tests.cloud.scripted_arm import ScriptedArm
-    from verified_images.cloud.operations import Arm
     from verified_images.cloud.place import Place
 
 STATUS_URL = f"{ENDPOINT}/subscriptions/s/providers/Microsoft.Compute/locations/l/operations/1"
