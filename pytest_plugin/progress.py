@@ -8,6 +8,8 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
+from pytest_plugin.critical_path import time_steps
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -29,9 +31,11 @@ class Live(Protocol):
 class Progress:
     """The progress of one spec's build; thread-safe. Gives the build its ``Output``."""
 
-    def __init__(self, source: str, live: Live) -> None:
+    def __init__(self, source: str, live: Live, clock: Callable[[], float] = time.monotonic) -> None:
         self._source = source
         self._live = live
+        self._clock = clock
+        self._begun: list[tuple[str, float]] = []
         self._lock = threading.RLock()
         self._kept: list[str] = []
         self._unfinished = ""
@@ -41,6 +45,7 @@ class Progress:
         with self._lock:
             self._finish_line()
             self._kept.append(f"{message}\n")
+            self._begun.append((message, self._clock()))
             self._live.step(self._source, message)
 
     def text(self, chunk: str) -> None:
@@ -54,6 +59,7 @@ class Progress:
         """Forget what was kept: another stage begins."""
         with self._lock:
             self._kept.clear()
+            self._begun.clear()
             self._unfinished = ""
 
     def kept(self) -> str:
@@ -61,6 +67,11 @@ class Progress:
         with self._lock:
             self._finish_line()
             return "".join(self._kept)
+
+    def steps(self) -> tuple[tuple[str, float], ...]:
+        """Give the steps since the stage began, with the seconds that each has lasted."""
+        with self._lock:
+            return time_steps(self._begun, self._clock())
 
     def _finish_line(self) -> None:
         if self._unfinished:

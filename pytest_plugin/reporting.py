@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_plugin.critical_path import trace_critical_path
 from pytest_plugin.leftovers import offer_to_reap
 from pytest_plugin.run import there
 from pytest_plugin.schedule import stage_of
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_plugin.run import SpecRun
     from pytest_plugin.session import SpecSession
 
-FACTS = ("spec", "cloud", "location", "run_id", "source_image_version", "image_id")
+FACTS = ("spec", "cloud", "location", "run_id", "source_image_version", "image_id", "critical_path")
 
 
 def facts_of(run: SpecRun) -> dict[str, str]:
@@ -34,6 +35,8 @@ def facts_of(run: SpecRun) -> dict[str, str]:
         facts["source_image_version"] = run.plan.source.version
     if run.captured is not None:
         facts["image_id"] = run.published.ids[0] if run.published else run.captured.id
+    if path := trace_critical_path(run.results):
+        facts["critical_path"] = path
     return facts
 
 

@@ -46,6 +46,8 @@ class StageResult:
     seconds: float = 0.0
     reason: str = ""
     error: BaseException | None = None
+    steps: tuple[tuple[str, float], ...] = ()
+    """What was done in it, with the seconds of each."""
 
     @property
     def done(self) -> bool:
@@ -264,11 +266,13 @@ class SpecRun:
             self.results[stage] = StageResult(reason="; ".join(closed.reasons))
             raise
         except BaseException as error:
-            self.results[stage] = StageResult(time.monotonic() - started, f"{stage} {_ending(error)}", error)
+            self.results[stage] = StageResult(
+                time.monotonic() - started, f"{stage} {_ending(error)}", error, self._progress.steps()
+            )
             if isinstance(error, Exception) and not isinstance(error, CalledOffError):
                 self._evidence = [(f"stdout of {stage}", self._progress.kept()), *self._read_serial_logs()]
             raise
-        self.results[stage] = StageResult(time.monotonic() - started)
+        self.results[stage] = StageResult(time.monotonic() - started, steps=self._progress.steps())
 
     def _closed_by(self, stage: Stage) -> str:
         if self.unchanged and stage is not Stage.CLEANUP:

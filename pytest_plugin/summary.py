@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_plugin.critical_path import trace_critical_path
 from pytest_plugin.leftovers import command_to_reap
 from pytest_plugin.stages import Stage
 from pytest_plugin.templates import explain
@@ -24,7 +25,7 @@ class Summary:
     ``published`` holds ARM ids; where there are none, ``reason`` says why. ``left`` names what is still
     there, ``trouble`` says what went wrong when it was to be removed, and ``reap`` is the command that removes it.
     ``warnings`` are those of the template, ``kept`` is how to get into what was kept. ``unchanged`` says why there was
-    nothing to build.
+    nothing to build, ``critical_path`` what the seconds went into.
     """
 
     spec: str
@@ -40,6 +41,7 @@ class Summary:
     reap: str = ""
     kept: Sequence[str] = ()
     unchanged: str = ""
+    critical_path: str = ""
 
     def as_plain(self) -> dict[str, object]:
         """Give the values as an xdist worker can send them."""
@@ -59,6 +61,7 @@ def summarize(run: SpecRun) -> Summary:
         reap=command_to_reap(run.run.id, run.spec.origin.folder.settings) if run.left or run.kept else "",
         kept=run.kept,
         unchanged=f"published {run.unchanged}" if run.unchanged else "",
+        critical_path=trace_critical_path(run.results),
     )
     if image is None:
         return replace(summary, reason=why_unpublished(run))
@@ -95,6 +98,8 @@ class SummaryWriter:
         for summary in summaries:
             for line in describe(summary):
                 terminalreporter.write_line(line)
+            if summary.critical_path and terminalreporter.config.get_verbosity() > 0:
+                terminalreporter.write_line(f"{summary.spec}: critical path: {summary.critical_path}")
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_plugin.critical_path import time_steps, trace_critical_path
 from pytest_plugin.progress import Progress, TerminalLive
+from pytest_plugin.run import StageResult
+from pytest_plugin.stages import Stage
 from pytest_plugin.summary import Summary, describe
 from tests.plugin.conftest import TEMPLATE
 from tests.plugin.test_gate import raising
@@ -37,6 +40,7 @@ class TestJUnit:
         assert list(cases)[:3] == ["preflight", "provision", "test_x[debian]"]
         facts = properties(cases["test_x[debian]"])
         assert re.fullmatch("[a-z2-7]{8}", facts.pop("run_id") or "")
+        assert re.match(r"preflight \d+\.\d s.*, provision \d+\.\d s", facts.pop("critical_path") or "")
         assert facts == {
             "spec": "debian",
             "cloud": "fake",
@@ -177,7 +181,33 @@ class Screen:
         self.lines.append(f"{source}| {line}")
 
 
+def test_the_critical_path_names_what_took_longest_in_each_stage() -> None:
+    steps = time_steps([("source", 0.0), ("vm", 1.0), ("boot", 3.0), ("script", 3.2), ("cloud-init", 8.0)], 20.0)
+    results = {
+        Stage.PREFLIGHT: StageResult(2.0),
+        Stage.PROVISION: StageResult(20.0, steps=steps),
+        Stage.CAPTURE: StageResult(reason="a test failed"),
+        Stage.CLEANUP: StageResult(4.0, steps=(("deleting", 0.3),)),
+    }
+    path = trace_critical_path(results)
+    assert path == "preflight 2.0 s, provision 20.0 s (cloud-init: 12.0 s, script: 4.8 s), cleanup 4.0 s"
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_the_critical_path_is_shown_to_those_who_want_to_know_more(specs: Specs, verbose: bool) -> None:  # noqa: FBT001
+    specs.add()
+    result = specs.run("specs", *(["-v"] if verbose else []))
+    assert ("debian: critical path: preflight" in result.stdout.str()) is verbose
+
+
 class TestProgress:
+    def test_a_step_lasts_until_the_next_one(self) -> None:
+        times = iter([1.0, 3.0, 7.0])
+        progress = Progress("debian", Screen(), lambda: next(times))
+        progress.step("vm")
+        progress.step("boot")
+        assert progress.steps() == (("vm", 2.0), ("boot", 4.0))
+
     def test_puts_pieces_of_output_together_to_lines(self) -> None:
         screen = Screen()
         progress = Progress("debian", screen)
