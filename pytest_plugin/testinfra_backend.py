@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from verified_images.stages.machine import Machine
 
 
+BACK_WITHIN = 10 * 60.0
+"""Seconds that a machine may take to come back after a test has restarted it."""
+
+
 class SessionBackend(BaseBackend):  # type: ignore[misc] # testinfra is untyped to mypy
     """Runs testinfra's commands in a machine's SSH session."""
 
@@ -25,8 +29,13 @@ class SessionBackend(BaseBackend):  # type: ignore[misc] # testinfra is untyped 
         self._session = machine.session
 
     def run(self, command: str, *args: str, **_: Any) -> CommandResult:  # noqa: ANN401 - testinfra's signature
-        """Run a command and give its result; testinfra's quoting and ``host.sudo()`` have their effect."""
+        """Run a command and give its result; testinfra's quoting and ``host.sudo()`` have their effect.
+
+        After a command that has restarted the machine, the next one waits until it is back.
+        """
         line = self.get_command(command, *args)
+        if not self._session.alive:
+            self._session.reconnect(BACK_WITHIN)
         result = self._session.run(line)
         return self.result(result.exit_code, line.encode(), result.stdout, result.stderr)
 

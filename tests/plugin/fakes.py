@@ -43,9 +43,16 @@ class FakeSession:
 
     def __init__(self, answers: Mapping[str, bytes] | None = None) -> None:
         self.commands: list[str] = []
+        self.alive = True
         self.answers = answers or {}
 
+    def reconnect(self, timeout: float) -> None:
+        self.commands.append(f"reconnect within {timeout:.0f} s")
+        self.alive = True
+
     def run(self, command: str, **_: object) -> FakeResult:
+        if command == "reboot":
+            self.alive = False
         self.commands.append(command)
         return FakeResult(command, 0, self.answers.get(command, command.encode()), b"")
 

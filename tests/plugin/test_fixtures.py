@@ -222,6 +222,11 @@ class TestHost:
         specs.run("specs").assert_outcomes(passed=9)
         assert specs.cloud.sessions["vm"].commands == ["echo ü"]
 
+    def test_waits_for_a_machine_that_a_test_has_restarted(self, specs: Specs) -> None:
+        specs.add(test_machine="def test_x(host):\n    host.run('reboot')\n    assert host.run('uptime').rc == 0\n")
+        specs.run("specs").assert_outcomes(passed=9)
+        assert specs.cloud.sessions["vm"].commands == ["reboot", "reconnect within 600 s", "uptime"]
+
     def test_of_another_machine_is_another_host(self, specs: Specs) -> None:
         specs.add(
             test_machine="def test_x(host):\n    host.has_command_v\n",
