@@ -138,3 +138,22 @@ def test_an_account_that_azure_does_not_have_is_refused(estate: Estate, name: st
     answer = _call_storage(estate, "PUT", f"/{name}", {**ACCOUNT, **change})
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == code
+
+
+def test_a_deallocated_machine_gets_managed_disks_with_what_was_on_its_vhds(estate: Estate) -> None:
+    _make_account(estate)
+    data_disk = {"lun": 0, "name": "data", "createOption": "Empty", "diskSizeGB": 1}
+    data_disk["vhd"] = {"uri": URI.replace("os.vhd", "data.vhd")}
+    _wait(estate, _create(estate, _os_disk(), dataDisks=[data_disk]))
+    estate.run("echo kept > /root/note")
+    refused = estate.call("POST", "virtualMachines/vm/convertToManagedDisks")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "OperationNotAllowed")
+    estate.compute.virtual_machines.begin_deallocate("g", "vm").result()
+    estate.compute.virtual_machines.begin_convert_to_managed_disks("g", "vm").result()
+    machine = estate.compute.virtual_machines.get("g", "vm")
+    disks = [machine.storage_profile.os_disk, *machine.storage_profile.data_disks]
+    assert [disk.vhd for disk in disks] == [None, None]
+    assert [disk.managed_disk.id for disk in disks] == [estate.id("disks", "os"), estate.id("disks", "data")]
+    estate.compute.virtual_machines.begin_start("g", "vm").result()
+    assert "[stdout]\nkept\n" in estate.run("cat /root/note")
+    assert _call_storage(estate, "DELETE", "/vhdsofg").status_code == 200

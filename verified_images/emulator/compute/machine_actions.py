@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from verified_images.emulator.arm_errors import ArmError
-from verified_images.emulator.compute import data_disks, patching, reimaging
+from verified_images.emulator.compute import data_disks, disk_conversion, patching, reimaging
 from verified_images.emulator.compute.machine_placement import is_spot
 from verified_images.emulator.compute.power import conclude, deallocate_machine
 from verified_images.emulator.compute.skus import sizes_answer
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 _REFUSED = {
     "performMaintenance": "Operation 'performMaintenance' is not allowed on VM '{name}' since the Subscription of this "
     "VM is not eligible.",
-    "convertToManagedDisks": "VM '{name}' is already using managed disks.",
     "capture": "Capture operation is not allowed on VM '{name}' since it is using managed disks. Please create an "
     "image of the VM instead.",
 }
@@ -41,6 +40,7 @@ def routes(item: str, find: Finder) -> Iterator[Route]:
     for action, text in _REFUSED.items():
         yield Route("POST", f"{item}/{action}", _refusing(text, find))
     yield from data_disks.routes(item, find)
+    yield from disk_conversion.routes(item, find)
     yield from patching.routes(item, find)
     yield from reimaging.routes(item, find)
 

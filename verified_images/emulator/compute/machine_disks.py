@@ -61,9 +61,8 @@ def _note_disk(cloud: Cloud, machine: ResourceId, name: str, made: Resource) -> 
 
 
 def _make_disk(cloud: Cloud, machine: Resource, disk: dict[str, Any]) -> Resource:
-    identifier = ResourceId(machine.id.subscription, machine.id.group, *_disk_path(disk["name"]))
     with cloud.store.lock:
-        resource = describe_vhd(cloud, machine, disk) if is_unmanaged(disk) else _describe(machine, identifier, disk)
+        resource = describe_vhd(cloud, machine, disk) if is_unmanaged(disk) else describe_disk(machine, disk)
         base = None
         if disk["createOption"] == "FromImage":
             source = resolve_image(cloud, machine.properties["storageProfile"]["imageReference"], machine.location)
@@ -105,7 +104,9 @@ def _disk_path(name: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     return provider, (kind,), (name,)
 
 
-def _describe(machine: Resource, identifier: ResourceId, disk: dict[str, Any]) -> Resource:
+def describe_disk(machine: Resource, disk: dict[str, Any]) -> Resource:
+    """Give a new managed disk of a machine, which is not in the store yet."""
+    identifier = ResourceId(machine.id.subscription, machine.id.group, *_disk_path(disk["name"]))
     sku = disk["managedDisk"]["storageAccountType"]
     creation: dict[str, Any] = {"createOption": disk["createOption"]}
     if disk["createOption"] == "FromImage":

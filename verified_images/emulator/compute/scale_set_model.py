@@ -175,12 +175,9 @@ def _fill_os_profile(
     model = _with_windows(given, request.api_version) if windows else given
     profile = machine_model.fill_os_profile(model, request.id.name)
     profile.pop("computerName", None)
-    if (
-        not flexible
-        and "linuxConfiguration" in profile
-        and not (given.get("linuxConfiguration") or {}).get("patchSettings")
-    ):
-        profile["linuxConfiguration"].pop("patchSettings", None)
+    for system in ("linuxConfiguration", "windowsConfiguration"):
+        if not flexible and system in profile and not (given.get(system) or {}).get("patchSettings"):
+            profile[system].pop("patchSettings", None)
     if not profile.get("computerNamePrefix"):
         raise missing_parameter("virtualMachineProfile.osProfile.computerNamePrefix")
     machine_model.check_computer_name(f"{profile['computerNamePrefix']}000000")
