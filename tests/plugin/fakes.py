@@ -72,6 +72,7 @@ class FakeCloud:
     verdicts: list[Verdict] = field(default_factory=list)
     sessions: dict[str, FakeSession] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
+    post_processed: list[tuple[str, ...]] = field(default_factory=list)
 
     def open_build(self, template: Template, run: Run, output: Output) -> FakeOpenBuild:
         return FakeOpenBuild(FakeBuild(self, template, run, output))  # type: ignore[arg-type]
@@ -164,6 +165,9 @@ class FakeBuild:
         self.cloud.verdicts.append(verdict)
         self.did(f"publish from {scale_set.name}")
         return PublishedImage((captured.id,), "1.0.0", ("westeurope",))
+
+    def post_process(self, published: PublishedImage) -> None:
+        self.cloud.post_processed.append(tuple(published.ids))
 
     def note(self, what: str, facts: Mapping[str, Any]) -> None:
         self.cloud.notes[what] = facts

@@ -33,3 +33,9 @@ class TestPassingSpec:
             "debian: cleanup",
             "closed",
         ]
+
+
+def test_post_processors_come_once_the_image_is_published(specs: Specs) -> None:
+    specs.add()
+    specs.run("specs").assert_outcomes(passed=9)
+    assert specs.cloud.post_processed == [("/golden/versions/1.0.0",)]
