@@ -8,8 +8,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import SecretStr
 
-from tests.local_azure import GALLERY, Told, everything, make_template, opened_build, start_local_azure
-from verified_images.errors import GateClosedError, PostProcessorError, ProvisionerError
+from tests.local_azure import (
+    BUILDER,
+    GALLERY,
+    LOCATION,
+    Told,
+    everything,
+    make_template,
+    opened_build,
+    start_local_azure,
+)
+from verified_images.errors import (
+    GateClosedError,
+    PostProcessorError,
+    PreflightError,
+    ProvisionerError,
+    UnreachableError,
+)
 from verified_images.reports.verdict import Verdict
 from verified_images.stages.publish import PublishedImage
 
@@ -135,3 +150,102 @@ def test_a_version_of_shallow_replication(connection: CloudConnection, tmp_path:
     made: Any = connection.compute.gallery_image_versions.get("images", "golden", "web", version)
     assert made["properties"]["publishingProfile"]["replicationMode"] == "Shallow"
     assert made["properties"]["publishingProfile"]["excludeFromLatest"] is False
+
+
+@pytest.fixture
+def team_group(connection: CloudConnection) -> Iterator[str]:
+    """A resource group of a team, with a network and something that is nobody's but theirs."""
+    name = "team"
+    connection.resources.resource_groups.create_or_update(name, {"location": LOCATION})
+    network: Any = {
+        "location": LOCATION,
+        "properties": {
+            "addressSpace": {"addressPrefixes": ["10.9.0.0/16"]},
+            "subnets": [
+                {"name": "build", "properties": {"addressPrefix": "10.9.1.0/24"}},
+                {"name": "other", "properties": {"addressPrefix": "10.9.2.0/24"}},
+            ],
+        },
+    }
+    connection.network.virtual_networks.begin_create_or_update(name, "hub", network).result()
+    yield name
+    connection.resources.resource_groups.begin_delete(name).result()
+
+
+def test_a_group_that_exists_keeps_all_but_what_the_build_made(
+    connection: CloudConnection, tmp_path: Path, team_group: str
+) -> None:
+    builder = {**BUILDER, "resource_group": team_group, "location": "resourcegroup", "data_disk_sizes_gb": [4]}
+    before = everything(connection)
+    with opened_build(connection, small_template(tmp_path, builder=builder), tmp_path) as build:
+        published = publish(build)
+        made = everything(connection).keys() - before.keys()
+        assert sum(f"/resourceGroups/{team_group}/" in each for each in made) >= 8
+    after = everything(connection)
+    assert after.keys() - before.keys() == {published.ids[0]}
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+@pytest.mark.parametrize("public", [True, False], ids=["public", "private"])
+def test_the_machines_are_in_the_network_of_the_template(
+    connection: CloudConnection, tmp_path: Path, team_group: str, *, public: bool
+) -> None:
+    network = {"name": "hub", "subnet": "build"}
+    builder = {**BUILDER, "virtual_network": network, "public_ip": public}
+    before = everything(connection)
+    with opened_build(connection, small_template(tmp_path, builder=builder), tmp_path) as build:
+        provisioned = build.provision(build.preflight())
+        assert provisioned.machine.private_address.startswith("10.9.1.")
+        captured = build.capture(provisioned, PASSED)
+        scale_set = build.deploy(captured)
+        assert [one.private_address[:7] for one in scale_set.instances] == ["10.9.1."]
+        kinds = [kind.lower() for each, kind in everything(connection).items() if each not in before]
+        assert "microsoft.network/virtualnetworks" not in kinds
+        assert kinds.count("microsoft.network/publicipaddresses") == (2 if public else 0)
+    assert everything(connection) == before
+    assert connection.network.virtual_networks.get(team_group, "hub")["properties"]["subnets"][0]["name"] == "build"
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"resource_group": "nowhere"}, "builder.resource_group: there is no resource group 'nowhere'"),
+        (
+            {"resource_group": "nowhere", "location": "resourcegroup"},
+            "builder.resource_group: there is no resource group 'nowhere'",
+        ),
+        ({"virtual_network": {"name": "x"}}, "builder.virtual_network: there is no virtual network 'x' in the sub"),
+        ({"virtual_network": {"name": "hub"}}, "builder.virtual_network.subnet: say which subnet of 'hub': build, oth"),
+        (
+            {"virtual_network": {"name": "hub", "subnet": "a"}},
+            "builder.virtual_network.subnet: 'hub' has no subnet 'a'; it has build, other",
+        ),
+        ({"virtual_network": {"name": "hub"}, "location": "northeurope"}, "'hub' is in 'westeurope', not in"),
+    ],
+)
+def test_a_place_that_does_not_fit_is_found_before_anything_is_made(
+    connection: CloudConnection, tmp_path: Path, team_group: str, options: dict[str, Any], problem: str
+) -> None:
+    assert team_group
+    template = small_template(tmp_path, builder={**BUILDER, **options})
+    with opened_build(connection, template, tmp_path) as build, pytest.raises(PreflightError) as caught:
+        build.preflight()
+    assert problem in "\n".join(caught.value.problems)
+
+
+def test_a_public_address_of_the_basic_sku(connection: CloudConnection, tmp_path: Path) -> None:
+    builder = {**BUILDER, "public_ip_sku": "Basic"}
+    with opened_build(connection, small_template(tmp_path, builder=builder), tmp_path) as build:
+        build.provision(build.preflight())
+        (address,) = connection.network.public_ip_addresses.list_all()
+        assert address["sku"]["name"] == "Basic"
+
+
+def test_ssh_is_let_in_and_led_to_at_the_port_of_the_template(connection: CloudConnection, tmp_path: Path) -> None:
+    # Nothing listens there on the fake hypervisor's guests, so that the build comes as far as the knock.
+    builder = {**BUILDER, "ssh_port": 2222, "ssh_timeout": 3}
+    with opened_build(connection, small_template(tmp_path, builder=builder), tmp_path) as build:
+        with pytest.raises(UnreachableError, match=":2222"):
+            build.provision(build.preflight())
+        (group,) = connection.network.network_security_groups.list_all()
+        assert [rule["properties"]["destinationPortRange"] for rule in group["properties"]["securityRules"]] == ["2222"]

@@ -22,6 +22,7 @@ from verified_images.stages.context import BuildContext, open_context
 from verified_images.stages.deploy import deploy
 from verified_images.stages.evidence import read_serial_logs
 from verified_images.stages.keep import Kept, keep, note_captured, note_provisioned
+from verified_images.stages.location import locate
 from verified_images.stages.post_process import post_process
 from verified_images.stages.preflight import BuildPlan, preflight
 from verified_images.stages.provision import Provisioned, provision
@@ -70,6 +71,7 @@ class Build:
 
     def preflight(self) -> BuildPlan:
         """Check everything that can be checked before anything is created."""
+        self._context = locate(self._context)
         return preflight(self._context)
 
     def provision(self, plan: BuildPlan) -> Provisioned:
@@ -102,6 +104,7 @@ class Build:
 
     def resume(self, record: Record) -> None:
         """Take over what an earlier run has left: this build's journal is that run's, opened again."""
+        self._context = locate(self._context)
         register_left(self._context, record)
 
     def resume_provisioned(self, record: Record) -> Provisioned:

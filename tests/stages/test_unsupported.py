@@ -22,7 +22,7 @@ def test_a_template_of_what_is_supported_has_no_problem() -> None:
 @pytest.mark.parametrize(
     ("path", "changes"),
     [
-        ("builder.resource_group", {"builder": {**BUILDER, "resource_group": "mine"}}),
+        ("builder.communicator", {"builder": {**BUILDER, "communicator": "winrm"}}),
         ("image.gallery.specialized", {"image": {"gallery": {**GALLERY, "specialized": True}}}),
     ],
 )

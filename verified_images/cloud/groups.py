@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from verified_images.errors import NotFoundError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -18,6 +20,16 @@ def create_group(arm: Arm, name: str, location: str, tags: Mapping[str, str]) ->
         name,
         lambda: arm.connection.resources.resource_groups.create_or_update(name, body),
     )
+
+
+def find_location(arm: Arm, name: str) -> str | None:
+    """Return the location of a resource group, such as westeurope, or None if there is no such group."""
+    groups = arm.connection.resources.resource_groups
+    try:
+        group = arm.call("get resource group", name, lambda: groups.get(name))
+    except NotFoundError:
+        return None
+    return str(group["location"]).replace(" ", "").lower()
 
 
 def group_exists(arm: Arm, name: str) -> bool:

@@ -69,10 +69,12 @@ class Instances(Protocol):
         """Run shell lines as root by an instance's agent and return the agent's message."""
 
 
-def instances_behind(arm: Arm, place: Place, scale_set: str, balancer: str, orchestration: Orchestration) -> Instances:
+def instances_behind(  # noqa: PLR0913 - where a scale set is, and how it is reached
+    arm: Arm, place: Place, scale_set: str, balancer: str, orchestration: Orchestration, *, ssh_port: int = SSH_PORT
+) -> Instances:
     """Return the instances of a scale set of an orchestration mode, behind a load balancer, by their names."""
     kind = FlexibleInstances if orchestration == "flexible" else UniformInstances
-    return kind(arm, place, scale_set, balancer)
+    return kind(arm, place, scale_set, balancer, ssh_port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ class UniformInstances:
     place: Place
     scale_set: str
     balancer: str
+    ssh_port: int = SSH_PORT
 
     def read_states(self) -> Sequence[InstanceState]:
         """Return the instances, in the order of their numbers."""
@@ -113,7 +116,7 @@ class UniformInstances:
             _instance_of(str(target["id"])): int(rule["properties"]["frontendPort"])
             for rule in rules
             if (target := rule["properties"].get("backendIPConfiguration"))
-            and int(rule["properties"]["backendPort"]) == SSH_PORT
+            and int(rule["properties"]["backendPort"]) == self.ssh_port
         }
 
     def fetch_log(self, number: str) -> str:
@@ -144,6 +147,7 @@ class FlexibleInstances:
     place: Place
     scale_set: str
     balancer: str
+    ssh_port: int = SSH_PORT
 
     def read_states(self) -> Sequence[InstanceState]:
         """Return the instances, in the order of their names."""
@@ -188,7 +192,7 @@ class FlexibleInstances:
             target = member["properties"].get("networkInterfaceIPConfiguration") or {}
             owner = owners.get(str(target.get("id")).lower())
             for mapping in member["properties"].get("inboundNatRulesPortMapping") or []:
-                if owner and int(mapping["backendPort"]) == SSH_PORT:
+                if owner and int(mapping["backendPort"]) == self.ssh_port:
                     ports[owner] = int(mapping["frontendPort"])
         return ports
 

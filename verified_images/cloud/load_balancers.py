@@ -26,20 +26,28 @@ class Service:
 
 
 def create_load_balancer(  # noqa: PLR0913 - what the load balancer is for
-    arm: Arm, place: Place, name: str, *, public_address_id: str, service: Service | None, flexible: bool = False
+    arm: Arm,
+    place: Place,
+    name: str,
+    *,
+    public_address_id: str | None,
+    subnet_id: str | None = None,
+    service: Service | None,
+    flexible: bool = False,
+    ssh_port: int = SSH_PORT,
 ) -> str:
     """Make a load balancer with a port for each instance's SSH server, and the service if given; return its id.
 
     A uniform scale set names the inbound NAT pool whose ports its instances get; the machines of a ``flexible`` one
-    get theirs from a rule for the whole backend pool.
+    get theirs from a rule for the whole backend pool. Without a public address it answers in the subnet.
     """
     body: Body = {
         "location": place.location,
         "tags": dict(place.tags),
         "sku": {"name": "Standard"},
         "properties": {
-            **_properties(place, name, public_address_id, service),
-            **_ssh_ports(place, name, flexible=flexible),
+            **_properties(place, name, _frontend(public_address_id, subnet_id), service),
+            **_ssh_ports(place, name, ssh_port, flexible=flexible),
         },
     }
     balancers = arm.connection.network.load_balancers
@@ -47,11 +55,24 @@ def create_load_balancer(  # noqa: PLR0913 - what the load balancer is for
     return place.network_id("loadBalancers", name)
 
 
-def _properties(place: Place, name: str, public_address_id: str, service: Service | None) -> Body:
+def _frontend(public_address_id: str | None, subnet_id: str | None) -> Body:
+    if public_address_id is None:
+        return {"privateIPAllocationMethod": "Dynamic", "subnet": {"id": subnet_id}}
+    return {"publicIPAddress": {"id": public_address_id}}
+
+
+def read_private_frontend(arm: Arm, place: Place, name: str) -> str:
+    """Return the private address at which a load balancer without a public one answers."""
+    balancers = arm.connection.network.load_balancers
+    answer = arm.call("get load balancer", name, lambda: balancers.get(place.group, name))
+    return str(answer["properties"]["frontendIPConfigurations"][0]["properties"]["privateIPAddress"])
+
+
+def _properties(place: Place, name: str, frontend: Body, service: Service | None) -> Body:
     frontend_id = place.network_id("loadBalancers/frontendIPConfigurations", name, FRONTEND)
     pool_id = place.network_id("loadBalancers/backendAddressPools", name, BACKEND_POOL)
     properties: Body = {
-        "frontendIPConfigurations": [{"name": FRONTEND, "properties": {"publicIPAddress": {"id": public_address_id}}}],
+        "frontendIPConfigurations": [{"name": FRONTEND, "properties": frontend}],
         "backendAddressPools": [{"name": BACKEND_POOL}],
     }
     if service:
@@ -61,14 +82,14 @@ def _properties(place: Place, name: str, public_address_id: str, service: Servic
     return properties
 
 
-def _ssh_ports(place: Place, name: str, *, flexible: bool) -> Body:
+def _ssh_ports(place: Place, name: str, ssh_port: int, *, flexible: bool) -> Body:
     first, last = SSH_FRONTEND_PORTS
     properties: Body = {
         "protocol": "Tcp",
         "frontendIPConfiguration": {"id": place.network_id("loadBalancers/frontendIPConfigurations", name, FRONTEND)},
         "frontendPortRangeStart": first,
         "frontendPortRangeEnd": last,
-        "backendPort": SSH_PORT,
+        "backendPort": ssh_port,
     }
     if not flexible:
         return {"inboundNatPools": [{"name": SSH_POOL, "properties": properties}]}

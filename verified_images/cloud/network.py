@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from verified_images.cloud.operations import Arm, Body, Operation
     from verified_images.cloud.place import Place
@@ -56,17 +56,27 @@ def begin_virtual_network(arm: Arm, place: Place, name: str, subnet: str) -> Ope
     return arm.begin("create virtual network", name, lambda: networks.begin_create_or_update(place.group, name, body))
 
 
-def begin_public_address(arm: Arm, place: Place, name: str) -> Operation[object]:
-    """Begin to make a static public IP address."""
+def begin_public_address(arm: Arm, place: Place, name: str, *, sku: str = "Standard") -> Operation[object]:
+    """Begin to make a static public IP address of the SKU, Basic or Standard."""
     body: Body = {
         "location": place.location,
         "tags": dict(place.tags),
-        "sku": {"name": "Standard"},
+        "sku": {"name": sku},
         "properties": {"publicIPAllocationMethod": "Static", "publicIPAddressVersion": "IPv4"},
     }
     addresses = arm.connection.network.public_ip_addresses
     return arm.begin(
         "create public IP address", name, lambda: addresses.begin_create_or_update(place.group, name, body)
+    )
+
+
+def list_virtual_networks(arm: Arm, group: str | None = None) -> list[Mapping[str, Any]]:
+    """Return the virtual networks of a resource group, or of the whole subscription, in wire shape."""
+    networks = arm.connection.network.virtual_networks
+    return arm.call(
+        "list virtual networks in",
+        group or "the subscription",
+        lambda: list(networks.list(group) if group else networks.list_all()),
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from verified_images.cloud.deletion import delete_patiently
 from verified_images.cloud.groups import find_tagged
 from verified_images.cloud.ids import is_inside, same_id
+from verified_images.cloud.tagged import delete_by_id
 from verified_images.errors import (
     CleanupError,
     CloudError,
@@ -55,10 +56,13 @@ def cleanup(context: BuildContext) -> CleanupReport:
     removed: list[str] = []
     errors: list[BaseException] = []
     for temporary in context.undo.newest_first():
-        if temporary.delete is None:
-            continue  # it goes with its group, which is older and so comes later
+        delete = temporary.delete
+        if delete is None:
+            if context.owns_group:
+                continue  # it goes with its group, which is older and so comes later
+            delete = functools.partial(delete_by_id, context.arm, temporary.id)
         try:
-            delete_patiently(context.arm, temporary.kind, temporary.id, temporary.delete)
+            delete_patiently(context.arm, temporary.kind, temporary.id, delete)
         except VerifiedImagesError as error:
             errors.append(error)
         else:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class BuildContext:
     """One build: what is to be built, where, with which key, and what has to be undone.
 
-    ``place`` is the temporary resource group, ``key`` the build VM's key and ``smoke_key`` the instances'.
-    ``sessions`` grow as machines come up; clean-up closes them.
+    ``place`` is the temporary resource group or the one that the template names, ``key`` the build VM's key and
+    ``smoke_key`` the instances'. ``sessions`` grow as machines come up; clean-up closes them.
     """
 
     template: Template
@@ -40,6 +40,11 @@ class BuildContext:
     key: RunKey
     smoke_key: RunKey
     sessions: list[Session] = field(default_factory=list)
+
+    @property
+    def owns_group(self) -> bool:
+        """Whether the resource group is the build's own, so that it goes with all that is in it."""
+        return self.template.builder.resource_group is None
 
 
 def open_context(  # noqa: PLR0913 - what a build is made of
@@ -63,7 +68,10 @@ def open_context(  # noqa: PLR0913 - what a build is made of
         run=run,
         arm=Arm(connection, masked.step, template.builder.operation_timeout or OPERATION_SECONDS),
         place=Place(
-            subscription, names.resource_group, template.builder.location, {**template.builder.tags, **run.tags}
+            subscription,
+            template.builder.resource_group or names.resource_group,
+            template.builder.location,
+            {**template.builder.tags, **run.tags},
         ),
         undo=UndoStack(journal),
         output=masked,

@@ -11,9 +11,9 @@ from verified_images.cloud.load_balancers import (
     SSH_POOL,
     Service,
     create_load_balancer,
+    read_private_frontend,
 )
 from verified_images.cloud.network import (
-    SSH_PORT,
     Opening,
     begin_public_address,
     begin_security_group,
@@ -69,17 +69,17 @@ def deploy(context: BuildContext, captured: CapturedImage) -> ScaleSet:
 def _create_network(context: BuildContext, captured: CapturedImage) -> None:
     arm, place, names = context.arm, context.place, context.run.names
     smoke, callers = context.template.smoke, captured.plan.callers
-    openings = [Opening("ssh", SSH_PORT, callers)]
+    openings = [Opening("ssh", context.template.builder.ssh_port, callers)]
     if smoke.port:
         openings.append(Opening("smoke", smoke.port, callers))
         openings.append(Opening("probe", smoke.port, (LOAD_BALANCER_TAG,)))
     address_id = place.network_id("publicIPAddresses", names.load_balancer_public_ip)
     context.undo.register("network security group", place.network_id("networkSecurityGroups", names.scale_set_nsg))
-    context.undo.register("public IP address", address_id)
-    parts = [
-        begin_security_group(arm, place, names.scale_set_nsg, openings),
-        begin_public_address(arm, place, names.load_balancer_public_ip),
-    ]
+    parts = [begin_security_group(arm, place, names.scale_set_nsg, openings)]
+    public = context.template.builder.public_ip
+    if public:
+        context.undo.register("public IP address", address_id)
+        parts.append(begin_public_address(arm, place, names.load_balancer_public_ip))
     for part in parts:
         part.result()
     context.undo.register("load balancer", place.network_id("loadBalancers", names.load_balancer))
@@ -88,9 +88,11 @@ def _create_network(context: BuildContext, captured: CapturedImage) -> None:
         arm,
         place,
         names.load_balancer,
-        public_address_id=address_id,
+        public_address_id=address_id if public else None,
+        subnet_id=_subnet(context, captured),
         service=service,
         flexible=smoke.orchestration == "flexible",
+        ssh_port=context.template.builder.ssh_port,
     )
 
 
@@ -114,13 +116,18 @@ def _spec(context: BuildContext, captured: CapturedImage) -> ScaleSetSpec:
         computer_name_prefix=names.computer_name_prefix,
         os_disk_type=template.builder.os_disk_type,
         interface_name=names.scale_set_nic,
-        subnet_id=place.network_id("virtualNetworks/subnets", names.vnet, names.subnet),
+        subnet_id=_subnet(context, captured),
         security_group_id=place.network_id("networkSecurityGroups", names.scale_set_nsg),
         backend_pool_id=f"{balancer_id}/backendAddressPools/{BACKEND_POOL}",
         ssh_pool_id=None if flexible else f"{balancer_id}/inboundNatPools/{SSH_POOL}",
         security_type=captured.plan.security_type,
         purchase_plan=captured.plan.source.purchase_plan,
     )
+
+
+def _subnet(context: BuildContext, captured: CapturedImage) -> str:
+    names = context.run.names
+    return captured.plan.subnet or context.place.network_id("virtualNetworks/subnets", names.vnet, names.subnet)
 
 
 def _wait_for_instances(context: BuildContext, deadline: Deadline) -> Sequence[InstanceState]:
@@ -208,4 +215,7 @@ def _wait_for_answer(who: str, get: Callable[[], HttpResponse], deadline: Deadli
 
 
 def _frontend_address(context: BuildContext) -> str:
-    return read_public_address(context.arm, context.place, context.run.names.load_balancer_public_ip)
+    names = context.run.names
+    if not context.template.builder.public_ip:
+        return read_private_frontend(context.arm, context.place, names.load_balancer)
+    return read_public_address(context.arm, context.place, names.load_balancer_public_ip)

@@ -15,6 +15,7 @@ from verified_images.cloud.groups import group_exists
 from verified_images.cloud.sizes import list_sizes, list_usages
 from verified_images.errors import AccessDeniedError, CloudError, PreflightError
 from verified_images.stages.capacity import quota_problems, size_problems, source_problems
+from verified_images.stages.network import find_subnet
 from verified_images.stages.source import PinnedSource, pin_source
 from verified_images.stages.target import GalleryPlan, compare, plan_gallery, plan_managed
 from verified_images.stages.together import begin_together
@@ -41,7 +42,8 @@ class BuildPlan:
 
     ``callers`` are the addresses, in CIDR notation, that may reach the machines by SSH. ``gallery_version`` is
     the version's ARM id and ``managed_image`` the image's, where the template has such a target.
-    ``security_type`` is that of all machines; None leaves it to Azure.
+    ``security_type`` is that of all machines; None leaves it to Azure. ``subnet`` is the ARM id of the subnet that
+    the template names; None makes a temporary network.
     """
 
     source: PinnedSource
@@ -49,6 +51,7 @@ class BuildPlan:
     gallery_version: str | None = None
     managed_image: str | None = None
     security_type: str | None = None
+    subnet: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class _Findings:
     usages: Mapping[str, Usage] | None
     gallery: GalleryPlan | None
     managed: str | None
+    subnet: str | None
 
 
 def preflight(context: BuildContext) -> BuildPlan:
@@ -85,7 +89,9 @@ def preflight(context: BuildContext) -> BuildPlan:
         raise PreflightError(problems)
     context.output.step(f"source {findings.source.description}")
     gallery_version = findings.gallery.version_id if findings.gallery else None
-    return BuildPlan(findings.source, findings.callers, gallery_version, findings.managed, security_type)
+    return BuildPlan(
+        findings.source, findings.callers, gallery_version, findings.managed, security_type, findings.subnet
+    )
 
 
 def find_callers(context: BuildContext) -> tuple[str, ...]:
@@ -117,11 +123,16 @@ def _find(context: BuildContext, problems: list[str]) -> _Findings:
     sizes = _begin(ask(list_sizes, context.arm, location))
     usages = _begin(ask(list_usages, context.arm, location))
     group = _begin(ask(group_exists, context.arm, context.place.group))
+    network = context.template.builder.virtual_network
+    subnet = _begin(ask(find_subnet, context, network)) if network else None
     wanted = not target.skip
     gallery = _begin(ask(plan_gallery, context, target.gallery)) if target.gallery and wanted else None
     managed = _begin(ask(plan_managed, context, target.managed)) if target.managed and wanted else None
-    if _answer(group, problems):
+    there = _answer(group, problems)
+    if there and context.owns_group:
         problems.append(f"a resource group '{context.place.group}' exists already; run again")
+    if there is False and not context.owns_group:
+        problems.append(f"builder.resource_group: there is no resource group '{context.place.group}'")
     return _Findings(
         _answer(callers, problems),
         _answer(source, problems),
@@ -129,6 +140,7 @@ def _find(context: BuildContext, problems: list[str]) -> _Findings:
         _answer(usages, problems),
         _answer(gallery, problems),
         _answer(managed, problems),
+        _answer(subnet, problems),
     )
 
 

@@ -17,7 +17,6 @@ from verified_images.cloud.groups import create_group, delete_group
 from verified_images.cloud.images import create_image_from_blob
 from verified_images.cloud.machine_extras import DataDisk, MachineExtras
 from verified_images.cloud.network import (
-    SSH_PORT,
     Opening,
     begin_public_address,
     begin_security_group,
@@ -96,27 +95,30 @@ def _clean_up_after(provisioner: Provisioner, on_machine: ProvisionContext) -> N
 
 
 def create_temporary_group(context: BuildContext) -> None:
-    """Create the group that everything temporary lies in."""
+    """Create the group that everything temporary lies in, unless the template names one."""
     arm, place = context.arm, context.place
+    if not context.owns_group:
+        return
     context.undo.register("resource group", place.group_id, functools.partial(delete_group, arm, place.group))
     create_group(arm, place.group, place.location, place.tags)
 
 
 def create_network(context: BuildContext, plan: BuildPlan) -> str:
     """Create the network that admits SSH from the caller alone; return the machine's private address."""
-    arm, place, names = context.arm, context.place, context.run.names
+    arm, place, names, builder = context.arm, context.place, context.run.names, context.template.builder
     nsg_id = place.network_id("networkSecurityGroups", names.nsg)
     vnet_id = place.network_id("virtualNetworks", names.vnet)
     address_id = place.network_id("publicIPAddresses", names.public_ip)
     context.undo.register("network security group", nsg_id)
-    context.undo.register("virtual network", vnet_id)
     parts: list[Operation[object]] = [
-        begin_security_group(arm, place, names.nsg, [Opening("ssh", SSH_PORT, plan.callers)]),
-        begin_virtual_network(arm, place, names.vnet, names.subnet),
+        begin_security_group(arm, place, names.nsg, [Opening("ssh", builder.ssh_port, plan.callers)]),
     ]
-    if context.template.builder.public_ip:
+    if plan.subnet is None:
+        context.undo.register("virtual network", vnet_id)
+        parts.append(begin_virtual_network(arm, place, names.vnet, names.subnet))
+    if builder.public_ip:
         context.undo.register("public IP address", address_id)
-        parts.append(begin_public_address(arm, place, names.public_ip))
+        parts.append(begin_public_address(arm, place, names.public_ip, sku=builder.public_ip_sku))
     for part in parts:
         part.result()
     context.undo.register("network interface", place.network_id("networkInterfaces", names.nic))
@@ -124,10 +126,10 @@ def create_network(context: BuildContext, plan: BuildPlan) -> str:
         arm,
         place,
         names.nic,
-        subnet_id=f"{vnet_id}/subnets/{names.subnet}",
+        subnet_id=plan.subnet or f"{vnet_id}/subnets/{names.subnet}",
         security_group_id=nsg_id,
-        public_address_id=address_id if context.template.builder.public_ip else None,
-        accelerated=context.template.builder.accelerated_networking,
+        public_address_id=address_id if builder.public_ip else None,
+        accelerated=builder.accelerated_networking,
     )
 
 
@@ -155,7 +157,7 @@ def log_into_build_machine(context: BuildContext, private_address: str) -> Machi
         run_command=functools.partial(run_command, arm, place.group, name),
     )
     host = read_public_address(arm, place, context.run.names.public_ip) if builder.public_ip else private_address
-    door = Door(host, SSH_PORT, builder.username, context.key)
+    door = Door(host, builder.ssh_port, builder.username, context.key)
     session = log_in(context, guest, door, Deadline(f"a session to '{name}'", builder.ssh_timeout))
     return Machine(guest.id, name, session.run("hostname").stdout.decode().strip(), private_address, session)
 

@@ -24,7 +24,14 @@ def instances_of(context: BuildContext) -> Instances:
     """Return the instances of a build's scale set, as ARM knows them."""
     names = context.run.names
     orchestration = context.template.smoke.orchestration
-    return instances_behind(context.arm, context.place, names.scale_set, names.load_balancer, orchestration)
+    return instances_behind(
+        context.arm,
+        context.place,
+        names.scale_set,
+        names.load_balancer,
+        orchestration,
+        ssh_port=context.template.builder.ssh_port,
+    )
 
 
 @dataclass(frozen=True, slots=True)

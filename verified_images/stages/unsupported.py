@@ -12,12 +12,8 @@ if TYPE_CHECKING:
     from verified_images.templates.model import Template
 
 BUILDER = (
-    "public_ip_sku",
-    "virtual_network",
     "os_type",
     "communicator",
-    "ssh_port",
-    "resource_group",
     "keep_os_disk",
     "security_encryption_type",
 )
