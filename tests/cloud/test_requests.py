@@ -166,6 +166,16 @@ def test_load_balancer(
     golden(f"load-balancer-{'serving' if serving else 'ssh'}", scripted.bodies("PUT", "loadBalancers/lb$")[0])
 
 
+def test_load_balancer_of_a_private_network(
+    arm: Arm, place: Place, scripted: ScriptedArm, golden: Callable[[str, Any], None]
+) -> None:
+    subnet = place.network_id("virtualNetworks/subnets", "vnet", "subnet")
+    load_balancers.create_load_balancer(
+        arm, place, "lb", public_address_id=None, subnet_id=subnet, service=None, ssh_port=2222
+    )
+    golden("load-balancer-private", scripted.bodies("PUT", "loadBalancers/lb$")[0])
+
+
 @pytest.mark.parametrize("orchestration", ["uniform", "flexible"])
 def test_scale_set(
     arm: Arm, place: Place, scripted: ScriptedArm, golden: Callable[[str, Any], None], orchestration: str

@@ -22,6 +22,7 @@ BODIES = [
     ("interface-public", NETWORK, "NetworkInterface"),
     ("interface-private", NETWORK, "NetworkInterface"),
     ("load-balancer-serving", NETWORK, "LoadBalancer"),
+    ("load-balancer-private", NETWORK, "LoadBalancer"),
     ("load-balancer-ssh", NETWORK, "LoadBalancer"),
     ("machine", COMPUTE, "VirtualMachine"),
     ("machine-with-everything", COMPUTE, "VirtualMachine"),
