@@ -6,10 +6,11 @@ A guest is known by its name, which is the VM's vmId: unique, and safe as a file
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 Generation = Literal["V1", "V2"]
@@ -48,7 +49,10 @@ class GuestNetwork:
 
 @dataclass(frozen=True, slots=True)
 class GuestSpec:
-    """A guest as it is to be started. ``disks``: the OS disk first, then data disks in LUN order."""
+    """A guest as it is to be started.
+
+    ``disks``: the OS disk first, then data disks; ``luns``: the LUN of each data disk, from 0 on if there are none.
+    """
 
     name: str
     disks: tuple[Path, ...]
@@ -57,6 +61,17 @@ class GuestSpec:
     generation: Generation
     network: GuestNetwork
     provisioning: ProvisioningData | None
+    luns: tuple[int, ...] = ()
+
+    @property
+    def data_disks(self) -> dict[int, Path]:
+        """The data disks by LUN."""
+        return dict(zip(self.luns or range(len(self.disks) - 1), self.disks[1:], strict=True))
+
+    def with_data_disks(self, data_disks: Mapping[int, Path]) -> GuestSpec:
+        """Give the same guest with other data disks, by LUN."""
+        luns = tuple(sorted(data_disks))
+        return replace(self, disks=(self.disks[0], *(data_disks[lun] for lun in luns)), luns=luns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +130,20 @@ class Hypervisor(Protocol):
 
     def create_disk(self, path: Path, *, base: Path | None, size_bytes: int | None) -> None:
         """Make a disk at ``path``: empty, or on top of ``base``, which from then on must not change."""
+
+    def attach_disk(self, name: str, disk: Path, lun: int) -> None:
+        """Let a running guest have one more data disk, at once; one that does not run, or has one there, is left alone.
+
+        Raises:
+            HypervisorError: it could not be attached.
+        """
+
+    def detach_disk(self, name: str, disk: Path) -> None:
+        """Take a data disk from a running guest, at once; one that does not run, or has it not, is left alone.
+
+        Raises:
+            HypervisorError: the guest does not let go of it.
+        """
 
     def freeze_disk(self, path: Path, image: Path) -> None:
         """Make ``path`` the read-only ``image`` without copying, and put a new disk on top of it at ``path``.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.emulator.compute.estate import LOCATION
 from tests.emulator.network.place import refusal
 from verified_images.emulator.compute.machine_model import fill_os_profile
+from verified_images.emulator.hypervisor import HypervisorError
 
 if TYPE_CHECKING:
     from tests.emulator.compute.estate import Estate, Json
@@ -47,6 +49,20 @@ def test_disks_are_attached_and_detached_by_a_call_of_their_own(estate: Estate) 
     assert [disk.name for disk in result.data_disks] == ["two"]
     assert estate.compute.disks.get("g", "one").disk_state == "Unattached"
     assert refusal(lambda: change("g", "vm", {"dataDisksToDetach": detach}))[:2] == (400, "InvalidParameter")
+
+
+def test_a_disk_of_a_running_machine_is_in_use_until_it_is_detached(estate: Estate) -> None:
+    estate.make_machine()
+    disk: Json = {"lun": 2, "createOption": "Empty", "diskSizeGB": 4, "name": "d"}
+    change: Json = {"properties": {"storageProfile": {"dataDisks": [disk]}}}
+    estate.compute.virtual_machines.begin_update("g", "vm", change).result()
+    path = Path(estate.disk_path("d"))
+    with pytest.raises(HypervisorError, match="is in use by the guest"):
+        estate.hypervisor.delete_disk(path)
+    change["properties"]["storageProfile"]["dataDisks"] = []
+    estate.compute.virtual_machines.begin_update("g", "vm", change).result()
+    estate.compute.disks.begin_delete("g", "d").result()
+    assert not path.exists()
 
 
 def test_a_disk_that_leaves_is_shown_until_it_has_left(estate: Estate) -> None:

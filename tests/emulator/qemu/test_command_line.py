@@ -48,9 +48,20 @@ def test_disks_stand_where_azure_has_them() -> None:
     ]
 
 
+def test_a_data_disk_has_the_lun_that_arm_gave_it() -> None:
+    spec = make_spec("one", Path("/d/os.qcow2")).with_data_disks({7: Path("/d/b.qcow2"), 3: Path("/d/a.qcow2")})
+    command = _command(spec)
+    assert [(disk["lun"], disk["serial"], disk["drive"]) for disk in _scsi_disks(command)] == [
+        (0, "os", "os-disk"),
+        (3, "lun3", "lun3"),
+        (7, "lun7", "lun7"),
+    ]
+    assert _nodes(command)["lun7"]["file"]["filename"] == "/d/b.qcow2"
+
+
 def test_a_path_may_hold_any_character() -> None:
     command = qemu_command(make_spec("one", Path("/d/a,b:c.qcow2")), GuestFiles(Path("/s,t")), TCG, monitor=7, agent=9)
-    assert _nodes(command)["disk0"]["file"]["filename"] == "/d/a,b:c.qcow2"
+    assert _nodes(command)["os-disk"]["file"]["filename"] == "/d/a,b:c.qcow2"
     assert "file,id=serial,path=/s,,t/serial.log,append=on" in _values(command, "-chardev")
 
 

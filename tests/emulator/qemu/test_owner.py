@@ -144,6 +144,26 @@ def test_the_disk_of_a_running_guest_is_copied(hypervisor: QemuHypervisor, disk:
     hypervisor.create_disk(tmp_path / "copy.qcow2", base=image, size_bytes=None)
 
 
+def test_a_data_disk_comes_and_stays_over_a_reset(hypervisor: QemuHypervisor, disk: Path, tmp_path: Path) -> None:
+    data, other = tmp_path / "disks/data.qcow2", tmp_path / "disks/other.qcow2"
+    for path in (data, other):
+        hypervisor.create_disk(path, base=None, size_bytes=1 << 20)
+    hypervisor.attach_disk("one", data, 0)
+    hypervisor.start(make_spec("one", disk, memory_mib=64))
+    with pytest.raises(HypervisorError, match=r"gone\.qcow2"):
+        hypervisor.attach_disk("one", tmp_path / "gone.qcow2", 5)
+    hypervisor.attach_disk("one", data, 5)
+    hypervisor.attach_disk("one", other, 5)
+    (before,) = _processes_with(str(disk))
+    assert _processes_with(str(data)) == []
+    hypervisor.restart("one")
+    deadline = time.monotonic() + 20
+    while _processes_with(str(data)) in ([], [before]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(_processes_with(str(data))) == 1
+    assert _processes_with(str(other)) == []
+
+
 def test_a_guest_that_does_not_run_is_named(hypervisor: QemuHypervisor) -> None:
     for ask in (lambda: hypervisor.forward("none", 22), lambda: hypervisor.run_command("none", "true", 1)):
         with pytest.raises(HypervisorError, match="the guest none is not running"):

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.arm_errors import ArmError
 from verified_images.emulator.calls import carry_out_within
@@ -128,6 +128,7 @@ def _spec(cloud: Cloud, machine: Resource, nic: Resource) -> GuestSpec:
         generation=machine.hidden["generation"],
         network=guest_network(cloud, nic),
         provisioning=_provisioning(machine),
+        luns=tuple(int(disk["lun"]) for disk in _data_disks(machine)),
     )
 
 
@@ -139,15 +140,18 @@ def machine_size(machine: Resource) -> str:
 
 def disk_paths(cloud: Cloud, machine: Resource) -> list[str]:
     """Give the files of a machine's disks: the OS disk, then data disks by LUN."""
-    profile = machine.properties["storageProfile"]
-    data_disks = sorted(profile.get("dataDisks") or [], key=lambda disk: int(disk["lun"]))
     paths = []
-    for disk in (profile["osDisk"], *data_disks):
+    for disk in (machine.properties["storageProfile"]["osDisk"], *_data_disks(machine)):
         found = cloud.store.find(disk["managedDisk"]["id"])
         if found is None:
             raise ArmError(404, "ResourceNotFound", f"The disk '{disk['managedDisk']['id']}' was not found.")
         paths.append(found.hidden["path"])
     return paths
+
+
+def _data_disks(machine: Resource) -> list[dict[str, Any]]:
+    disks = machine.properties["storageProfile"].get("dataDisks") or []
+    return sorted(disks, key=lambda disk: int(disk["lun"]))
 
 
 def _provisioning(machine: Resource) -> ProvisioningData | None:

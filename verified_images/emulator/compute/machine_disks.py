@@ -151,6 +151,19 @@ def _grow(cloud: Cloud, disk: Resource, size_gb: int | None) -> None:
                 found.body["properties"] |= {"diskSizeGB": size_gb, "diskSizeBytes": size_gb * GIBIBYTE}
 
 
+def plug_disks(cloud: Cloud, machine: Resource) -> None:
+    """Let a guest that runs have the data disks of its machine's model."""
+    for disk in machine.properties["storageProfile"].get("dataDisks") or []:
+        if found := cloud.store.find(disk_id(disk)):
+            cloud.hypervisor.attach_disk(machine.hidden["guest"], Path(found.hidden["path"]), int(disk["lun"]))
+
+
+def unplug_disk(cloud: Cloud, machine: Resource, identifier: str) -> None:
+    """Take a data disk from a guest that runs."""
+    if found := cloud.store.find(identifier) if identifier else None:
+        cloud.hypervisor.detach_disk(machine.hidden["guest"], Path(found.hidden["path"]))
+
+
 def set_disk_owner(cloud: Cloud, identifier: str, owner: ResourceId | None, state: str) -> None:
     """Attach a disk to a machine or detach it; ``state`` is its diskState."""
     with cloud.store.changing(identifier) as disk:

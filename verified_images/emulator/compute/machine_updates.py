@@ -13,7 +13,9 @@ from verified_images.emulator.compute.machine_disks import (
     disk_id,
     disks_of,
     let_go_of_disk,
+    plug_disks,
     provide_disks,
+    unplug_disk,
 )
 from verified_images.emulator.compute.machine_identity import fill_identity
 from verified_images.emulator.compute.machine_placement import check_movable, is_spot
@@ -200,7 +202,9 @@ def apply_update(cloud: Cloud, machine: Resource) -> None:
     present = {disk_id(disk).lower() for disk in disks_of(machine)}
     for identifier in machine.hidden.get("model_disks", []):
         if identifier.lower() not in present:
+            unplug_disk(cloud, machine, identifier)
             let_go_of_disk(cloud, machine, {"managedDisk": {"id": identifier}}, delete=False)
+    plug_disks(cloud, machine)
     exchange_cards(cloud, machine)
     booted = machine.hidden.get("booted_size")
     if power_of(cloud, machine) == "running" and booted and booted.lower() != machine_size(machine).lower():
@@ -213,6 +217,7 @@ def apply_update(cloud: Cloud, machine: Resource) -> None:
 def _detach_leaving(cloud: Cloud, machine: Resource) -> Resource:
     leaving = [disk for disk in machine.properties["storageProfile"].get("dataDisks") or [] if disk["toBeDetached"]]
     for disk in leaving:
+        unplug_disk(cloud, machine, disk_id(disk))
         let_go_of_disk(cloud, machine, disk, delete=disk.get("detachOption") == "Delete")
     if not leaving:
         return machine

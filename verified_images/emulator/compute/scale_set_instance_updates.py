@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 from verified_images.emulator.arm_errors import ArmError
 from verified_images.emulator.compute import power
 from verified_images.emulator.compute.guests import machine_size
-from verified_images.emulator.compute.machine_disks import disk_id, disks_of, let_go_of_disk, provide_disks
+from verified_images.emulator.compute.machine_disks import (
+    disk_id,
+    disks_of,
+    let_go_of_disk,
+    plug_disks,
+    provide_disks,
+    unplug_disk,
+)
 from verified_images.emulator.compute.machine_storage import fill_data_disks
 from verified_images.emulator.compute.scale_set_instance_views import shown_instance
 from verified_images.emulator.compute.scale_set_instances import find_instance
@@ -121,4 +128,6 @@ def _apply(cloud: Cloud, identifier: ResourceId, before: list[str]) -> None:
     present = {disk_id(disk).lower() for disk in disks_of(instance)}
     for gone in before:
         if gone.lower() not in present:
+            unplug_disk(cloud, instance, gone)
             let_go_of_disk(cloud, instance, {"managedDisk": {"id": gone}}, delete=False)
+    plug_disks(cloud, instance)

@@ -154,6 +154,23 @@ class FakeHypervisor:
         """Make a disk at ``path``: empty, or on top of ``base``."""
         self._disks.create(path, base=base, size_bytes=size_bytes)
 
+    def attach_disk(self, name: str, disk: Path, lun: int) -> None:
+        """Let a running guest have one more data disk."""
+        with self._lock:
+            entry = self._entries.get(name)
+            if entry and entry.guest.is_running and lun not in entry.guest.spec.data_disks:
+                self._check_unused(disk)
+                spec = entry.guest.spec
+                entry.guest.spec = spec.with_data_disks({**spec.data_disks, lun: disk})
+
+    def detach_disk(self, name: str, disk: Path) -> None:
+        """Take a data disk from a running guest."""
+        with self._lock:
+            if entry := self._entries.get(name):
+                spec = entry.guest.spec
+                kept = {lun: other for lun, other in spec.data_disks.items() if other != disk}
+                entry.guest.spec = spec.with_data_disks(kept)
+
     def freeze_disk(self, path: Path, image: Path) -> None:
         """Make ``path`` the read-only ``image`` and put a new disk on top; copy the disk of a running guest."""
         with self._lock:

@@ -112,23 +112,28 @@ def _machine(spec: GuestSpec, files: GuestFiles) -> list[str]:
 def _disks(spec: GuestSpec, files: GuestFiles) -> list[str]:
     # As on Azure the OS disk and the data disks hang on SCSI controllers of their own.
     arguments = ["-device", "virtio-scsi-pci,id=os", "-device", "virtio-scsi-pci,id=data"]
-    for index, disk in enumerate(spec.disks):
-        arguments += _blockdev(f"disk{index}", "qcow2", disk)
-        place = (
-            {"bus": "os.0", "lun": 0, "bootindex": 0, "serial": "os"}
-            if index == 0
-            else {"bus": "data.0", "lun": index - 1, "serial": f"lun{index - 1}"}
-        )
-        device = {"driver": "scsi-hd", "drive": f"disk{index}", "scsi-id": 0, **place}
-        arguments += ["-device", json.dumps(device)]
+    os_disk = {"driver": "scsi-hd", "drive": "os-disk", "bus": "os.0", "scsi-id": 0, "lun": 0, "bootindex": 0}
+    for disk in spec.disks[:1]:
+        arguments += _blockdev("os-disk", "qcow2", disk)
+        arguments += ["-device", json.dumps({**os_disk, "serial": "os"})]
+    for lun, disk in spec.data_disks.items():
+        arguments += _blockdev(f"lun{lun}", "qcow2", disk)
+        arguments += ["-device", json.dumps(data_disk_device(lun))]
     if spec.provisioning is not None:
         arguments += _blockdev("seed", "raw", files.seed, read_only=True)
         arguments += ["-device", "virtio-blk-pci,drive=seed"]
     return arguments
 
 
-def _blockdev(name: str, driver: str, path: Path, *, read_only: bool = False) -> list[str]:
-    node = {
+def data_disk_device(lun: int) -> dict[str, object]:
+    """Give the device that shows the block node ``lunN`` to the guest as the data disk at that LUN."""
+    name = f"lun{lun}"
+    return {"driver": "scsi-hd", "id": name, "drive": name, "bus": "data.0", "scsi-id": 0, "lun": lun, "serial": name}
+
+
+def block_node(name: str, driver: str, path: Path, *, read_only: bool = False) -> dict[str, object]:
+    """Give what QEMU is to know of a disk's file."""
+    return {
         "node-name": name,
         "driver": driver,
         "read-only": read_only,
@@ -136,7 +141,10 @@ def _blockdev(name: str, driver: str, path: Path, *, read_only: bool = False) ->
         "cache": _CACHE,
         "file": {"driver": "file", "filename": str(path), "aio": "threads", "discard": "unmap", "cache": _CACHE},
     }
-    return ["-blockdev", json.dumps(node)]
+
+
+def _blockdev(name: str, driver: str, path: Path, *, read_only: bool = False) -> list[str]:
+    return ["-blockdev", json.dumps(block_node(name, driver, path, read_only=read_only))]
 
 
 def _network(network: GuestNetwork) -> list[str]:

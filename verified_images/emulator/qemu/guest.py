@@ -14,6 +14,8 @@ import time
 from typing import TYPE_CHECKING
 
 from verified_images.emulator.hypervisor import HypervisorError
+from verified_images.emulator.qemu.hot_plug import plug, unplug
+from verified_images.emulator.qemu.monitor import MonitorClosedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,11 +43,11 @@ exit {_NOT_YET}
 class Guest:
     """A guest that has been started; ``start_qemu`` starts another process for it. Safe to use from any thread."""
 
-    def __init__(self, spec: GuestSpec, serial_log: Path, start_qemu: Callable[[], QemuProcess]) -> None:
+    def __init__(self, spec: GuestSpec, serial_log: Path, start_qemu: Callable[[GuestSpec], QemuProcess]) -> None:
         self.spec = spec
         self._serial_log = serial_log
         self._start_qemu = start_qemu
-        self._qemu = start_qemu()
+        self._qemu = start_qemu(spec)
         self._lock = threading.RLock()
         self._forwards: dict[int, int] = {}
         self._ending = False
@@ -114,6 +116,27 @@ class Guest:
             finally:
                 monitor.execute("cont")
 
+    def attach_disk(self, disk: Path, lun: int) -> None:
+        """Let the guest have one more data disk, at once and whenever it is reset."""
+        with self._lock:
+            if not self.is_running or lun in self.spec.data_disks:
+                return
+            # A process that has just ended is followed by one that has the disk from its start.
+            with contextlib.suppress(MonitorClosedError):
+                plug(self._qemu.monitor, disk, lun)
+            self.spec = self.spec.with_data_disks({**self.spec.data_disks, lun: disk})
+
+    def detach_disk(self, disk: Path) -> None:
+        """Take a data disk from the guest, at once and for good."""
+        with self._lock:
+            luns = [lun for lun, other in self.spec.data_disks.items() if other == disk]
+            if not self.is_running or not luns:
+                return
+            with contextlib.suppress(MonitorClosedError):
+                unplug(self._qemu.monitor, disk, luns[0])
+            kept = {lun: other for lun, other in self.spec.data_disks.items() if other != disk}
+            self.spec = self.spec.with_data_disks(kept)
+
     def restart(self) -> None:
         """Restart the guest in place: as its users would, or by the reset line if it does not follow."""
         before = self._qemu
@@ -157,7 +180,7 @@ class Guest:
                 return False
             self._qemu.end()
             try:
-                self._qemu = self._start_qemu()
+                self._qemu = self._start_qemu(self.spec)
             except HypervisorError:
                 return False
             forwards, self._forwards = self._forwards, {}

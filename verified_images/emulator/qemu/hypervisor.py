@@ -58,7 +58,7 @@ class QemuHypervisor:
             self.stop(spec.name, graceful=False)
             files = self._files(spec.name)
             prepare_files(spec, files)
-            start = partial(start_qemu, spec, files, self._accelerator, self._spawner)
+            start = partial(start_qemu, files=files, accelerator=self._accelerator, spawner=self._spawner)
             self._guests[spec.name] = Guest(spec, files.serial_log, start)
         finally:
             self._starting.discard(spec.name)
@@ -122,6 +122,16 @@ class QemuHypervisor:
     def create_disk(self, path: Path, *, base: Path | None, size_bytes: int | None) -> None:
         """Make a disk at ``path``: empty, or on top of ``base``."""
         disks.create_disk(path, base=base, size_bytes=size_bytes)
+
+    def attach_disk(self, name: str, disk: Path, lun: int) -> None:
+        """Let a running guest have one more data disk, at once."""
+        if guest := self._guests.get(name):
+            guest.attach_disk(disk, lun)
+
+    def detach_disk(self, name: str, disk: Path) -> None:
+        """Take a data disk from a running guest, at once."""
+        if guest := self._guests.get(name):
+            guest.detach_disk(disk)
 
     def freeze_disk(self, path: Path, image: Path) -> None:
         """Make ``path`` the read-only ``image`` and put a new disk on top; copy the disk of a running guest."""
