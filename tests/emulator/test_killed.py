@@ -37,12 +37,13 @@ class Served:
 
     state: Path
     cache: Path
+    hypervisor: str = "fake"
     operations: set[str] = field(default_factory=set)
     process: subprocess.Popen[bytes] | None = None
     cloud: RunningCloud | None = None
 
     def start(self) -> None:
-        arguments = ["local", "serve", "--hypervisor", "fake", "--state", str(self.state)]
+        arguments = ["local", "serve", "--hypervisor", self.hypervisor, "--state", str(self.state)]
         environment = {**os.environ, "XDG_CACHE_HOME": str(self.cache), "PYTHONPATH": str(PROJECT)}
         self.process = subprocess.Popen(
             [sys.executable, "-c", SERVE, *arguments], env=environment, cwd=self.state.parent, stderr=subprocess.DEVNULL
