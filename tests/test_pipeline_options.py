@@ -12,6 +12,7 @@ from tests.local_azure import (
     BUILDER,
     GALLERY,
     LOCATION,
+    MANAGED,
     Told,
     everything,
     make_template,
@@ -257,3 +258,24 @@ def test_ssh_is_let_in_and_led_to_at_the_port_of_the_template(connection: CloudC
             build.provision(build.preflight())
         (group,) = connection.network.network_security_groups.list_all()
         assert [rule["properties"]["destinationPortRange"] for rule in group["properties"]["securityRules"]] == ["2222"]
+
+
+def test_snapshots_of_the_disks_are_published_beside_the_managed_image(
+    connection: CloudConnection, tmp_path: Path
+) -> None:
+    managed = {**MANAGED, "os_disk_snapshot": "web-os", "data_disk_snapshot_prefix": "web-data-"}
+    builder = {**BUILDER, "data_disk_sizes_gb": [4]}
+    template = small_template(tmp_path, builder=builder, image={"managed": managed})
+    with opened_build(connection, template, tmp_path) as build:
+        publish(build)
+    snapshots: dict[str, Any] = {item["name"]: item for item in connection.compute.snapshots.list()}
+    assert sorted(snapshots) == ["web-data-0", "web-os"]
+    assert snapshots["web-data-0"]["properties"]["diskSizeGB"] == 4
+    assert {item["tags"]["vi-verdict"] for item in snapshots.values()} == {"verified"}
+    assert list((tmp_path / "runs").iterdir()) == []
+    connection.compute.images.begin_delete("images", "web-managed").result()
+    with opened_build(connection, template, tmp_path) as build, pytest.raises(PreflightError) as caught:
+        build.preflight()
+    assert len(caught.value.problems) == 2
+    for name in snapshots:
+        connection.compute.snapshots.begin_delete("images", name).result()

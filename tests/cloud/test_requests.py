@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from verified_images.cloud import compute, galleries, groups, images, load_balancers, network, scale_sets
+from verified_images.cloud import compute, galleries, groups, images, load_balancers, network, scale_sets, snapshots
 from verified_images.cloud.machine_extras import DataDisk, MachineExtras
 
 if TYPE_CHECKING:
@@ -134,6 +134,11 @@ def test_image_from_a_machine(
 def test_image_from_a_blob(arm: Arm, place: Place, scripted: ScriptedArm, golden: Callable[[str, Any], None]) -> None:
     images.create_image_from_blob(arm, place, "source", "https://account.blob.core.windows.net/vhds/a.vhd")
     golden("image-from-blob", scripted.bodies("PUT", "images/source$")[0])
+
+
+def test_snapshot(arm: Arm, place: Place, scripted: ScriptedArm, golden: Callable[[str, Any], None]) -> None:
+    snapshots.begin_snapshot(arm, place, "os", place.compute_id("disks", "vi-abcdefgh-osdisk")).result()
+    golden("snapshot", scripted.bodies("PUT", "snapshots/os$")[0])
 
 
 def test_candidate_version(arm: Arm, place: Place, scripted: ScriptedArm, golden: Callable[[str, Any], None]) -> None:

@@ -28,6 +28,7 @@ BODIES = [
     ("machine-with-everything", COMPUTE, "VirtualMachine"),
     ("image-from-machine", COMPUTE, "Image"),
     ("image-from-blob", COMPUTE, "Image"),
+    ("snapshot", COMPUTE, "Snapshot"),
     ("candidate-version", COMPUTE, "GalleryImageVersion"),
     ("promotion", COMPUTE, "GalleryImageVersionUpdate"),
     ("scale-set", COMPUTE, "VirtualMachineScaleSet"),

@@ -16,6 +16,7 @@ from verified_images.cloud.sizes import list_sizes, list_usages
 from verified_images.errors import AccessDeniedError, CloudError, PreflightError
 from verified_images.stages.capacity import quota_problems, size_problems, source_problems
 from verified_images.stages.network import find_subnet
+from verified_images.stages.snapshots import check_snapshots
 from verified_images.stages.source import PinnedSource, pin_source
 from verified_images.stages.target import GalleryPlan, compare, plan_gallery, plan_managed
 from verified_images.stages.together import begin_together
@@ -128,7 +129,9 @@ def _find(context: BuildContext, problems: list[str]) -> _Findings:
     wanted = not target.skip
     gallery = _begin(ask(plan_gallery, context, target.gallery)) if target.gallery and wanted else None
     managed = _begin(ask(plan_managed, context, target.managed)) if target.managed and wanted else None
+    snapshots = _begin(ask(check_snapshots, context)) if target.managed and wanted else None
     there = _answer(group, problems)
+    _answer(snapshots, problems)
     if there and context.owns_group:
         problems.append(f"a resource group '{context.place.group}' exists already; run again")
     if there is False and not context.owns_group:

@@ -13,6 +13,7 @@ from verified_images.cloud.images import begin_image_from_machine
 from verified_images.errors import CloudError, ConflictError, GateClosedError
 from verified_images.naming import EXPIRY_TAG, INPUTS_TAG, format_time
 from verified_images.stages.candidate import VERDICT_TAG, VERIFIED, delete_own_image
+from verified_images.stages.snapshots import publish_snapshots
 from verified_images.waiting import Deadline, wait_for
 
 if TYPE_CHECKING:
@@ -45,17 +46,19 @@ def publish(context: BuildContext, captured: CapturedImage, scale_set: ScaleSet,
     if scale_set.image_id != captured.id:
         raise GateClosedError("publish", [f"scale set '{scale_set.name}' was deployed from another image"])
     tags = verified_tags(context, captured, verdict)
-    published = []
+    published: list[str] = []
+    snapshots: tuple[str, ...] = ()
     # The managed image first: a gallery version that is visible cannot be taken back unnoticed.
     if captured.plan.managed_image:
         published.append(_publish_managed(context, captured, captured.plan.managed_image, tags))
+        snapshots = publish_snapshots(context, tags)
     gallery = context.template.image.gallery
     regions: tuple[str, ...] = (context.place.location,)
     if captured.gallery_version and gallery:
         regions = _publish_version(context, captured.gallery_version, gallery, tags)
         published.append(captured.gallery_version)
-    for image_id in published:
-        context.undo.keep(image_id)
+    for resource in (*published, *snapshots):
+        context.undo.keep(resource)
     version = parse_id(captured.gallery_version).name if captured.gallery_version else None
     return PublishedImage(tuple(published), version, regions)
 

@@ -22,6 +22,7 @@ from verified_images.stages.machine import Machine
 from verified_images.stages.preflight import BuildPlan, find_callers
 from verified_images.stages.provision import Provisioned
 from verified_images.stages.scale_set import ScaleSet
+from verified_images.stages.snapshots import delete_own_snapshot
 from verified_images.stages.source import PinnedSource
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ T = TypeVar("T")
 _SCALE_SETS = "microsoft.compute/virtualmachinescalesets"
 _VERSIONS = "microsoft.compute/galleries/images/versions"
 _IMAGES = "microsoft.compute/images"
+_SNAPSHOTS = "microsoft.compute/snapshots"
 
 
 def register_left(context: BuildContext, record: Record) -> None:
@@ -157,6 +159,8 @@ def _deletion(context: BuildContext, resource_id: str) -> Callable[[], None] | N
         return None
     if type_of(resource_id) == _VERSIONS:
         return functools.partial(delete_own_version, context, resource_id)
+    if type_of(resource_id) == _SNAPSHOTS:
+        return functools.partial(delete_own_snapshot, context, resource_id)
     if type_of(resource_id) == _IMAGES:
         return functools.partial(delete_own_image, context, resource_id)
     raise VerifiedImagesError(f"'{resource_id}' was left by an earlier run, and no build makes such a thing there")

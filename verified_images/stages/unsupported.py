@@ -21,7 +21,6 @@ GALLERY = (
     "specialized",
     "confidential_vm_encryption",
 )
-MANAGED = ("os_disk_snapshot", "data_disk_snapshot_prefix")
 IMAGE = ("vhd",)
 
 
@@ -31,8 +30,6 @@ def unsupported_problems(template: Template) -> Iterator[str]:
     yield from _changed("image", template.image, IMAGE)
     if template.image.gallery:
         yield from _changed("image.gallery", template.image.gallery, GALLERY)
-    if template.image.managed:
-        yield from _changed("image.managed", template.image.managed, MANAGED)
     if template.builder.security_type == "ConfidentialVM":
         yield "builder.security_type: ConfidentialVM is not supported yet; remove it"
 

@@ -161,6 +161,14 @@ ImageName = Annotated[
         "a letter, digit or '_'",
     ),
 ]
+SnapshotPrefix = Annotated[
+    str,
+    _matching(
+        r"[A-Za-z0-9][-A-Za-z0-9_.]{0,77}",
+        "the beginning of a snapshot's name has 1 to 78 letters, digits, '_', '-' or '.', and begins with a letter or "
+        "digit",
+    ),
+]
 SnapshotName = Annotated[
     str,
     _matching(

@@ -20,6 +20,7 @@ from verified_images.templates.fields import (
     ResourceGroupName,
     Seconds,
     SnapshotName,
+    SnapshotPrefix,
     StorageAccountName,
     SubscriptionId,
     TargetVersion,
@@ -94,7 +95,7 @@ class ManagedTarget(TemplateModel):
     """Whether the image is kept in zone-redundant storage."""
     os_disk_snapshot: SnapshotName | None = None
     """The name of a snapshot of the OS disk to be made beside the image."""
-    data_disk_snapshot_prefix: SnapshotName | None = None
+    data_disk_snapshot_prefix: SnapshotPrefix | None = None
     """The beginning of the names of snapshots of the data disks to be made beside the image."""
 
 
