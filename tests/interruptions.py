@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """Where to break off: at the first request that matches, ``sent`` or not sent, with this error."""
+    """Where to break off: at the first request that matches, or at each; ``sent`` or not sent, with this error."""
 
     method: str
     path: str
     sent: bool
     error: BaseException
+    always: bool = False
 
 
 class RecordingTransport(InterruptibleTransport):
@@ -51,12 +52,18 @@ class RecordingTransport(InterruptibleTransport):
             raise breaks.error
         return answer
 
+    def sleep(self, duration: float) -> None:
+        """Wait, but not for long, before what broke is tried again."""
+        super().sleep(min(duration, 0.1))
+
     def _breaks(self, method: str, path: str) -> Break | None:
         breaking = self.breaking
-        if breaking is None or self.broken or method != breaking.method:
+        if breaking is None or (self.broken and not breaking.always) or method != breaking.method:
             return None
-        self.broken = re.search(breaking.path, path) is not None
-        return breaking if self.broken else None
+        if re.search(breaking.path, path) is None:
+            return None
+        self.broken = True
+        return breaking
 
 
 @contextmanager

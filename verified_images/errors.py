@@ -13,6 +13,7 @@ The tree::
     │   ├── ThrottledError
     │   └── AccessDeniedError  no credential, an expired one, or one without the role
     ├── DeadlineError          a wait ran out of time
+    │   └── StallError         nothing happened for too long
     ├── CalledOffError         the session ends, so a stage that was being done is not wanted any more
     ├── MachineError           a machine could not be reached or did not do as told
     │   ├── UnreachableError
@@ -139,7 +140,17 @@ class DeadlineError(VerifiedImagesError):
         self.seconds = seconds
         self.last_seen = last_seen
         seen = f"; last seen: {last_seen}" if last_seen else ""
-        super().__init__(f"{what} did not happen within {seconds:.0f} s{seen}")
+        super().__init__(self._sentence(what, f"{seconds:.0f} s") + seen)
+
+    def _sentence(self, what: str, duration: str) -> str:
+        return f"{what} did not happen within {duration}"
+
+
+class StallError(DeadlineError):
+    """Nothing happened for too long; ``what`` is the work that stalled."""
+
+    def _sentence(self, what: str, duration: str) -> str:
+        return f"{what} made no progress for {duration}"
 
 
 class MachineError(VerifiedImagesError):

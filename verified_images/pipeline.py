@@ -9,7 +9,8 @@
         ...                                             # test scale_set.instances
         published = build.publish(captured, scale_set, Verdict(passed=True, tests=16))
 
-Leaving the build cleans up: nothing of it remains but what was published.
+Leaving the build cleans up: nothing of it remains but what was published. Each stage has the time that the template's
+``timeouts`` give it.
 """
 
 from __future__ import annotations
@@ -35,9 +36,11 @@ from verified_images.stages.resume import (
     resume_deployed,
     resume_provisioned,
 )
+from verified_images.waiting import Budget, within
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
     from datetime import datetime
     from types import TracebackType
 
@@ -71,28 +74,33 @@ class Build:
 
     def preflight(self) -> BuildPlan:
         """Check everything that can be checked before anything is created."""
-        self._context = locate(self._context)
-        return preflight(self._context)
+        with self._within("preflight"):
+            self._context = locate(self._context)
+            return preflight(self._context)
 
     def provision(self, plan: BuildPlan) -> Provisioned:
         """Boot the build VM and run the template's provisioners on it."""
-        provisioned = provision(self._context, plan)
+        with self._within("provision"):
+            provisioned = provision(self._context, plan)
         note_provisioned(self._context, self._journal, provisioned)
         return provisioned
 
     def capture(self, provisioned: Provisioned, verdict: Verdict) -> CapturedImage:
         """Turn the tested machine into a candidate image; the machine is gone afterwards."""
-        captured = capture(self._context, provisioned, verdict)
+        with self._within("capture"):
+            captured = capture(self._context, provisioned, verdict)
         note_captured(self._context, self._journal, captured)
         return captured
 
     def deploy(self, captured: CapturedImage) -> ScaleSet:
         """Boot a scale set from the candidate image."""
-        return deploy(self._context, captured)
+        with self._within("deploy"):
+            return deploy(self._context, captured)
 
     def publish(self, captured: CapturedImage, scale_set: ScaleSet, verdict: Verdict) -> PublishedImage:
         """Make the image visible at its target: ``verdict`` is that of all tests, machine and scale set."""
-        return publish(self._context, captured, scale_set, verdict)
+        with self._within("publish"):
+            return publish(self._context, captured, scale_set, verdict)
 
     def post_process(self, published: PublishedImage) -> None:
         """Run the template's post-processors on the published image.
@@ -141,15 +149,22 @@ class Build:
         """Close the sessions into the build's machines, so that whatever runs on them for a stage ends at once."""
         close_sessions(self._context)
 
-    def cleanup(self) -> CleanupReport:
+    def cleanup(self, *, seconds: float | None = None) -> CleanupReport:
         """Remove everything temporary, and ask Azure what is left.
+
+        It may take ``seconds``, or as long as the template says.
 
         Raises:
             CleanupError: something is left; the error names it.
         """
-        report = cleanup(self._context)
+        with self._within("cleanup", seconds):
+            report = cleanup(self._context)
         report.check()
         return report
+
+    def _within(self, stage: str, seconds: float | None = None) -> AbstractContextManager[Budget]:
+        timeouts = self._context.template.timeouts
+        return within(Budget(stage, seconds or getattr(timeouts, stage), timeouts.stall))
 
     def __enter__(self) -> Self:
         return self

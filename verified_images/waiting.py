@@ -1,43 +1,90 @@
 """Waiting: the one place that sleeps.
 
-A wait has a deadline, a condition, and the last thing seen, so that a time-out can say what was there instead.
-A thread that works on somebody's behalf waits only as long as that one has not called it off.
+A wait has a deadline, a condition, and the last thing seen, so that a time-out can say what was there instead. What is
+done within a budget ends with the budget, however long its own deadlines are.
 """
 
 from __future__ import annotations
 
+import math
+import threading
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from verified_images.errors import CalledOffError, DeadlineError
+from verified_images.errors import DeadlineError, StallError
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
 
-_called_off: ContextVar[threading.Event | None] = ContextVar("called_off", default=None)
+UNLIMITED = threading.TIMEOUT_MAX
+"""Seconds that never pass, and that every wait of the standard library takes."""
+
+_LONGEST_SLEEP = 1.0
+_BUDGET: ContextVar[Budget | None] = ContextVar("budget", default=None)
+
+
+class Budget:
+    """What a piece of work may take as a whole: ``seconds`` in all, ``stall`` seconds without progress; None: no limit.
+
+    Thread-safe; ``name`` is what messages call the work. Time runs from its making.
+    """
+
+    def __init__(self, name: str, seconds: float | None, stall: float | None = None) -> None:
+        self.name = name
+        self.seconds = math.inf if seconds is None else seconds
+        self.stall = math.inf if stall is None else stall
+        self.last_seen = ""
+        self._started = self._progressed = time.monotonic()
+
+    def progress(self, seen: str) -> None:
+        """Note that something happened."""
+        self._progressed = time.monotonic()
+        self.last_seen = seen.strip() or self.last_seen
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the budget ends, unless there is progress in the meantime; never negative."""
+        now = time.monotonic()
+        return max(0.0, min(self._started + self.seconds, self._progressed + self.stall) - now)
+
+    def check(self) -> None:
+        """Return if there is time left.
+
+        Raises:
+            StallError: there was no progress for too long.
+            DeadlineError: the whole time is up.
+        """
+        now = time.monotonic()
+        if now >= self._started + self.seconds:
+            raise DeadlineError(f"the end of {self.name}", self.seconds, self.last_seen)
+        if now >= self._progressed + self.stall:
+            raise StallError(self.name, self.stall, self.last_seen)
 
 
 @contextmanager
-def until_called_off(event: threading.Event) -> Iterator[None]:
-    """Let every wait in this thread, and in threads that it starts with its context, end once ``event`` is set."""
-    token = _called_off.set(event)
+def within(budget: Budget) -> Iterator[Budget]:
+    """Let whatever is waited for inside the block end with the budget."""
+    token = _BUDGET.set(budget)
     try:
-        yield
+        yield budget
     finally:
-        _called_off.reset(token)
+        _BUDGET.reset(token)
 
 
-def check_called_off() -> None:
-    """Raise CalledOffError if whoever this thread works for wants it no more."""
-    event = _called_off.get()
-    if event is not None and event.is_set():
-        raise CalledOffError
+def current_budget() -> Budget | None:
+    """Return the budget that is in force here, if there is one."""
+    return _BUDGET.get()
+
+
+def note_progress(seen: str) -> None:
+    """Tell the budget that is in force, if there is one, that something happened."""
+    if budget := _BUDGET.get():
+        budget.progress(seen)
 
 
 @dataclass(slots=True)
@@ -48,6 +95,7 @@ class Deadline:
     seconds: float
     last_seen: str = ""
     _started: float = field(default_factory=time.monotonic)
+    _budget: Budget | None = field(default_factory=current_budget, repr=False)
 
     @property
     def elapsed(self) -> float:
@@ -55,23 +103,32 @@ class Deadline:
         return time.monotonic() - self._started
 
     @property
+    def is_over(self) -> bool:
+        """Whether its own time is up, whatever the budget says."""
+        return self.elapsed >= self.seconds
+
+    @property
     def remaining(self) -> float:
-        """Seconds that are left, never negative."""
-        return max(0.0, self.seconds - self.elapsed)
+        """Seconds that are left, of the budget too; never negative."""
+        own = max(0.0, self.seconds - self.elapsed)
+        return min(own, self._budget.remaining) if self._budget else own
 
     def saw(self, state: str) -> None:
-        """Remember the last thing seen, for the message of a time-out."""
+        """Remember the last thing seen, for the message of a time-out; another one than before is progress."""
+        if self._budget and state != self.last_seen:
+            self._budget.progress(f"{self.what}: {state}")
         self.last_seen = state
 
     def check(self) -> None:
-        """Raise DeadlineError when the time is up, CalledOffError when nobody wants it any more."""
-        check_called_off()
-        if self.remaining <= 0:
+        """Raise DeadlineError when the time is up."""
+        if self.is_over:
             raise DeadlineError(self.what, self.seconds, self.last_seen)
+        if self._budget:
+            self._budget.check()
 
     def sleep(self, seconds: float) -> None:
         """Sleep for ``seconds``, or for what is left; then check."""
-        pause(min(seconds, self.remaining))
+        time.sleep(min(seconds, self.remaining))
         self.check()
 
 
@@ -89,10 +146,18 @@ def wait_for(condition: Callable[[Deadline], T | None], deadline: Deadline, *, e
 
 
 def pause(seconds: float) -> None:
-    """Sleep for ``seconds``, because somebody asked for just that."""
-    event = _called_off.get()
-    if seconds > 0 and event is not None:
-        event.wait(seconds)
-        check_called_off()
-    elif seconds > 0:
-        time.sleep(seconds)
+    """Sleep for ``seconds``, because somebody asked for just that; it is no stall.
+
+    Raises:
+        DeadlineError: the budget ended first.
+    """
+    budget = current_budget()
+    if budget is None:
+        if seconds > 0:
+            time.sleep(seconds)
+        return
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        budget.progress(f"a pause of {seconds:.0f} s")
+        time.sleep(min(left, _LONGEST_SLEEP, budget.remaining))
+        budget.check()

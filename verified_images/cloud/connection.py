@@ -139,10 +139,13 @@ class CloudConnection:
     def _client_options(self) -> dict[str, Any]:
         from azure.core.pipeline.policies import SansIOHTTPPolicy  # noqa: PLC0415 - with the SDK
 
+        from verified_images.cloud.retrying import PatientRetryPolicy  # noqa: PLC0415 - with the SDK
+
         options: dict[str, Any] = {
             "base_url": self.endpoint,
             "credential_scopes": [f"{self.endpoint}/.default"],
             "polling_interval": self.polling_interval,
+            "retry_policy": PatientRetryPolicy(),
             "transport": self._shared_transport,
             "user_agent": _user_agent(),
         }

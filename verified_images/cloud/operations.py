@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from verified_images.cloud.errors import translated
-from verified_images.waiting import Deadline
+from verified_images.waiting import Deadline, note_progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +53,7 @@ class Arm:
         """Start a long-running operation and return it at once, so that another can be started beside it."""
         deadline = Deadline(f"{what} '{on}'", self.seconds if seconds is None else seconds)
         self.report(f"{what} '{on}' ...")
+        note_progress(f"{what} '{on}' begun")
         with translated(what, on):
             return Operation(what, on, start(), deadline, self.report)
 
@@ -85,6 +86,7 @@ class Operation(Generic[T]):
                 self._look()
             result = self.poller.result()
         self.report(f"{self.what} '{self.on}': {self.deadline.elapsed:.1f} s")
+        note_progress(f"{self.what} '{self.on}' done")
         return result
 
     def _look(self) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import requests
 from azure.core.exceptions import ServiceRequestError
 from azure.core.pipeline.transport import RequestsTransport
 from requests.adapters import HTTPAdapter
 
+from verified_images.waiting import current_budget
+
 # Each long-running operation polls in a thread of its own; the SDK's ten kept connections are soon too few.
 _KEPT_CONNECTIONS = 64
+_SHORTEST_WAIT = 1.0  # seconds
 
 
 class InterruptibleTransport(RequestsTransport):  # type: ignore[misc]  # the SDK exports it lazily
@@ -28,14 +32,27 @@ class InterruptibleTransport(RequestsTransport):  # type: ignore[misc]  # the SD
         super().__init__(session=session, connection_verify=connection_verify, use_env_settings=use_env_settings)
         self._closed = threading.Event()
 
+    def send(self, request: Any, **options: Any) -> Any:  # noqa: ANN401 - the SDK's own types
+        """Send a request; no answer is waited for longer than the budget in force allows."""
+        if budget := current_budget():
+            budget.check()
+            longest = options.get("read_timeout", self.connection_config.read_timeout)
+            options["read_timeout"] = max(_SHORTEST_WAIT, min(longest, budget.remaining))
+        return super().send(request, **options)
+
     def sleep(self, duration: float) -> None:
         """Pause for ``duration`` seconds.
 
         Raises:
             ServiceRequestError: the transport was closed.
+            DeadlineError: the budget in force ends before.
         """
-        if self._closed.wait(duration):
+        budget = current_budget()
+        longest = min(duration, budget.remaining) if budget else duration
+        if self._closed.wait(longest):
             raise ServiceRequestError("the connection to Azure was closed")
+        if budget:
+            budget.check()
 
     def close(self) -> None:
         """Close the connections and end every pause."""

@@ -104,7 +104,7 @@ def carry_out_within(cloud: Cloud, request: Request, caller: Mapping[str, Any]) 
 def _strike(cloud: Cloud, route: Route, request: Request, action: Action) -> Answer:
     """Carry a call out unless a fault rule strikes it."""
     cloud.statistics.note_call(request.path, action.name)
-    rule = cloud.faults.on_call(request.method, action)
+    rule = cloud.faults.on_call(request.method, action, request.headers.get("user-agent", ""))
     if rule is None:
         return _scaled(cloud, route.handler(cloud, request))
     request = replace(request, fault=rule)

@@ -8,6 +8,7 @@ A rule says which calls it is about, and what happens to them::
         type: Microsoft.Compute/virtualMachines
         resource: build-*                    # the resource's name, or its whole id when it begins with "/"
         operation: Microsoft.Compute/virtualMachines/write
+        user_agent: "*packer*"               # whose calls: what the client calls itself
         nth: 2                               # the first call that is hit, counted among those that match (1)
         times: 3                             # how many are hit from there on (1), or "always"
         retry_after: 5                       # particulars of the fault
@@ -106,6 +107,7 @@ class FaultRule(BaseModel):
     type: str = ""
     resource: str = "*"
     operation: str = "*"
+    user_agent: str = "*"
     nth: Annotated[int, Field(ge=1)] = 1
     times: Annotated[int, Field(ge=1)] | Literal["always"] = 1
     status: Annotated[int, Field(ge=400, le=599)] | None = None
@@ -117,12 +119,13 @@ class FaultRule(BaseModel):
     region: str = "*"
     policy: str = "deny"
 
-    def is_about(self, method: str, action: Action) -> bool:
-        """Tell whether the rule is about a call."""
+    def is_about(self, method: str, action: Action, user_agent: str = "") -> bool:
+        """Tell whether the rule is about a call of this client."""
         methods = (self.method.upper(),) if self.method else _METHODS.get(self.fault, ())
         return (
             any(_matches(method, wanted) for wanted in methods)
             and _matches(action.name, self.operation)
+            and _matches(user_agent, self.user_agent)
             and self.is_about_resource(action.type, action.scope)
         )
 

@@ -81,13 +81,13 @@ class Faults:
                 for kept in self._kept.values()
             ]
 
-    def on_call(self, method: str, action: Action) -> FaultRule | None:
-        """Give the rule that strikes a call; one on tokens strikes only if it names their type."""
+    def on_call(self, method: str, action: Action, user_agent: str = "") -> FaultRule | None:
+        """Give the rule that strikes a client's call; one on tokens strikes only if it names their type."""
 
         def is_hit(rule: FaultRule) -> bool:
             if action.type.lower().startswith(_ENTRA) and not rule.type.lower().startswith(_ENTRA):
                 return False
-            return rule.is_about(method, action)
+            return rule.is_about(method, action, user_agent)
 
         return self._strike(lambda rule: rule.fault not in _ON_RESOURCES and is_hit(rule))
 

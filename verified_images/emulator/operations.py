@@ -166,7 +166,7 @@ class Operations:
         fault = request.fault if request.fault and request.fault.fault in OPERATION_FAULTS else None
         turn = self.turns.ask(work.on.key if work.on else key)
         if fault:
-            work = self._spoiled(work, fault)
+            work = self._spoiled(work, fault, is_deletion=name.endswith("/delete"))
         is_stuck = fault is not None and fault.fault == "operation_stuck"
         at_once = not (slow or seconds or is_stuck) and turn.has_come
         if not at_once:
@@ -189,17 +189,18 @@ class Operations:
             at_once,
         )
 
-    def _spoiled(self, work: Work, fault: FaultRule) -> Work:
-        return replace(work, carry_out=lambda: self._go_wrong(fault, work))
+    def _spoiled(self, work: Work, fault: FaultRule, *, is_deletion: bool) -> Work:
+        return replace(work, carry_out=lambda: self._go_wrong(fault, work, is_deletion=is_deletion))
 
-    def _go_wrong(self, fault: FaultRule, work: Work) -> None:
+    def _go_wrong(self, fault: FaultRule, work: Work, *, is_deletion: bool) -> None:
         """End an operation as a fault rule wants it, or let it go on once nothing keeps it any more."""
         if fault.fault != "operation_stuck":
             if fault.carried_out:
                 work.carry_out()
             raise outcome(fault)
         while self._faults.holds(fault.name):
-            if work.on and ((found := self._store.find(work.on)) is None or found.state == "Deleting"):
+            found = self._store.find(work.on) if work.on else None
+            if work.on and (found is None or (found.state == "Deleting" and not is_deletion)):
                 raise preempted()
             time.sleep(_STUCK_SECONDS)
         work.carry_out()

@@ -118,7 +118,7 @@ def _failure(provisioner: Provisioner, attempt: Attempt, error: Exception, secon
 def _reason(error: Exception, attempt: Attempt) -> str:
     if isinstance(error, AttemptError):
         return str(error)
-    if isinstance(error, DeadlineError) and attempt.deadline and not attempt.deadline.remaining:
+    if isinstance(error, DeadlineError) and attempt.deadline and attempt.deadline.is_over:
         seen = f"; last seen: {error.last_seen}" if error.last_seen else ""
         return f": its time of {attempt.deadline.seconds:.0f} s was up{seen}"
     return f": {error}"

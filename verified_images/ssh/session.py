@@ -26,7 +26,7 @@ from verified_images.ssh.quoting import exports
 from verified_images.ssh.stream import Stream
 from verified_images.ssh.transfer import Ownership, Upload, upload_content, upload_file, upload_tree
 from verified_images.ssh.tunnel import Tunnel
-from verified_images.waiting import Deadline, wait_for
+from verified_images.waiting import UNLIMITED, Deadline, current_budget, wait_for
 
 if TYPE_CHECKING:
     import socket
@@ -299,9 +299,10 @@ class Session:
         return sudo and not self._is_root
 
     def _deadline(self, command: str, timeout: float | None) -> Deadline | None:
-        if timeout is None:
+        if timeout is None and current_budget() is None:
             return None
-        return Deadline(f"the end of {self._named(command)!r} on {self.address.machine!r}", timeout)
+        seconds = UNLIMITED if timeout is None else timeout
+        return Deadline(f"the end of {self._named(command)!r} on {self.address.machine!r}", seconds)
 
     def _named(self, command: str) -> str:
         """Return the beginning of a command, fit for a message."""

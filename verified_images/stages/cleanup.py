@@ -90,7 +90,7 @@ def _ask_what_is_left(context: BuildContext, errors: list[BaseException]) -> tup
             return ()
     try:
         return _outermost(_still_there(context))
-    except CloudError as error:
+    except (CloudError, DeadlineError) as error:
         errors.append(error)
         return _outermost(temporary.id for temporary in context.undo.newest_first())
 

@@ -66,7 +66,7 @@ def open_context(  # noqa: PLR0913 - what a build is made of
     return BuildContext(
         template=template,
         run=run,
-        arm=Arm(connection, masked.step, template.builder.operation_timeout or OPERATION_SECONDS),
+        arm=Arm(connection, masked.tell, template.builder.operation_timeout or OPERATION_SECONDS),
         place=Place(
             subscription,
             template.builder.resource_group or names.resource_group,

@@ -5,8 +5,12 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Protocol
 
+from verified_images.waiting import note_progress
+
 if TYPE_CHECKING:
     from verified_images.masking import Masker
+
+_SEEN = 200  # characters of output that a message about a stall shows
 
 
 class Output(Protocol):
@@ -29,7 +33,12 @@ class MaskedOutput:
         self._lock = threading.Lock()
 
     def step(self, message: str) -> None:
-        """Pass on the masked line, after what was held back of the text before it."""
+        """Pass on the masked line, after what was held back of the text before it; that is progress."""
+        note_progress(self._masker(message))
+        self.tell(message)
+
+    def tell(self, message: str) -> None:
+        """Pass on the masked line as ``step`` does, about something that has not changed."""
         with self._lock:
             rest = self._stream.flush()
         if rest:
@@ -40,5 +49,6 @@ class MaskedOutput:
         """Pass on as much of the text as cannot be the beginning of a secret."""
         with self._lock:
             shown = self._stream.feed(chunk)
+        note_progress(shown[-_SEEN:])
         if shown:
             self._output.text(shown)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import ipaddress
-from concurrent.futures import wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,7 +18,7 @@ from verified_images.stages.network import find_subnet
 from verified_images.stages.snapshots import check_snapshots
 from verified_images.stages.source import PinnedSource, pin_source
 from verified_images.stages.target import GalleryPlan, compare, plan_gallery, plan_managed
-from verified_images.stages.together import begin_together
+from verified_images.stages.together import begin_together, settle
 from verified_images.stages.unsupported import unsupported_problems
 
 if TYPE_CHECKING:
@@ -155,7 +154,7 @@ def _answer(future: Future[T] | None, problems: list[str]) -> T | None:
     """Return what a check found, or None after adding why it failed to the problems."""
     if future is None:
         return None
-    wait([future])
+    settle([future])
     try:
         return future.result()
     except PreflightError as error:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextvars
 import threading
 from concurrent.futures import Future, wait
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from verified_images.waiting import UNLIMITED, Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,8 +32,19 @@ def begin_together(calls: Sequence[Callable[[], T]]) -> list[Future[T]]:
 def together(calls: Sequence[Callable[[], T]]) -> list[T]:
     """Run every call at once and return their results in order, once all have ended; raise the first's error."""
     futures = begin_together(calls)
-    wait(futures)
+    settle(futures)
     return [future.result() for future in futures]
+
+
+def settle(futures: Sequence[Future[Any]]) -> None:
+    """Wait until all have ended, well or not.
+
+    Raises:
+        DeadlineError: the budget ended first.
+    """
+    deadline = Deadline("the end of what was begun", UNLIMITED)
+    while wait(futures, timeout=min(deadline.remaining, UNLIMITED)).not_done:
+        deadline.check()
 
 
 def _settle(future: Future[T], call: Callable[[], T]) -> None:

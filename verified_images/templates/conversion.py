@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _WIDEST = 4096
 _LONGEST_COMMENT = 110
-_SECTIONS = ("builder", "provisioners", "error_cleanup_provisioner", "image", "smoke", "post_processors")
+_SECTIONS = ("builder", "provisioners", "error_cleanup_provisioner", "image", "smoke", "timeouts", "post_processors")
 
 
 def to_native(template: Template, warnings: Iterable[TemplateProblem] = (), folder: Path | None = None) -> str:

@@ -23,6 +23,7 @@ from verified_images.templates.shell_local import ShellLocalProvisioner
 from verified_images.templates.sleep import SleepProvisioner
 from verified_images.templates.sources import GalleryImage, ManagedImage, MarketplaceImage, Source, VhdImage
 from verified_images.templates.targets import GalleryTarget, ImageTarget, ManagedTarget, Smoke, TargetRegion, VhdTarget
+from verified_images.templates.timeouts import Timeouts
 from verified_images.templates.windows import (
     PowershellProvisioner,
     WindowsRestartProvisioner,
@@ -63,6 +64,7 @@ __all__ = [
     "Spot",
     "TargetRegion",
     "Template",
+    "Timeouts",
     "Variable",
     "VhdImage",
     "VhdTarget",
@@ -102,6 +104,8 @@ class Template(TemplateModel):
     """Where the image goes."""
     smoke: Smoke = Smoke()
     """The throwaway scale set that is tested before anything is published."""
+    timeouts: Timeouts = Timeouts()
+    """How long each stage may take."""
     error_cleanup_provisioner: AnyProvisioner | None = None
     """What is done to the machine when one of the provisioners failed."""
     post_processors: tuple[PostProcessor, ...] = ()

@@ -16,7 +16,7 @@ from verified_images.templates.documents import fail
 from verified_images.templates.fields import FrozenDict
 from verified_images.templates.files import check_named_files
 from verified_images.templates.matrix import Matrix, read_matrix
-from verified_images.templates.model import Builder, ImageTarget, Smoke, Template, Variable
+from verified_images.templates.model import Builder, ImageTarget, Smoke, Template, Timeouts, Variable
 from verified_images.templates.post_processors import PostProcessor
 from verified_images.templates.provisioners import AnyProvisioner
 from verified_images.templates.rendering import Renderer, RenderError, UnknownValueError
@@ -48,6 +48,8 @@ class Document(TemplateModel):
     """Where the image goes."""
     smoke: Smoke = Smoke()
     """The throwaway scale set that is tested before anything is published."""
+    timeouts: Timeouts = Timeouts()
+    """How long each stage may take."""
     error_cleanup_provisioner: AnyProvisioner | None = None
     """What is done to the machine when one of the provisioners failed."""
     post_processors: tuple[PostProcessor, ...] = ()
