@@ -1,7 +1,8 @@
 """Waiting: the one place that sleeps.
 
-A wait has a deadline, a condition, and the last thing seen, so that a time-out can say what was there instead. What is
-done within a budget ends with the budget, however long its own deadlines are.
+A wait has a deadline, a condition, and the last thing seen, so that a time-out can say what was there instead.
+A thread that works on somebody's behalf waits only as long as that one has not called it off, and what is done within
+a budget ends with the budget, however long its own deadlines are.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from verified_images.errors import DeadlineError, StallError
+from verified_images.errors import CalledOffError, DeadlineError, StallError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,7 +26,25 @@ UNLIMITED = threading.TIMEOUT_MAX
 """Seconds that never pass, and that every wait of the standard library takes."""
 
 _LONGEST_SLEEP = 1.0
-_BUDGET: ContextVar[Budget | None] = ContextVar("budget", default=None)
+_budget: ContextVar[Budget | None] = ContextVar("budget", default=None)
+_called_off: ContextVar[threading.Event | None] = ContextVar("called_off", default=None)
+
+
+@contextmanager
+def until_called_off(event: threading.Event) -> Iterator[None]:
+    """Let every wait in this thread, and in threads that it starts with its context, end once ``event`` is set."""
+    token = _called_off.set(event)
+    try:
+        yield
+    finally:
+        _called_off.reset(token)
+
+
+def check_called_off() -> None:
+    """Raise CalledOffError if whoever this thread works for wants it no more."""
+    event = _called_off.get()
+    if event is not None and event.is_set():
+        raise CalledOffError
 
 
 class Budget:
@@ -69,21 +88,21 @@ class Budget:
 @contextmanager
 def within(budget: Budget) -> Iterator[Budget]:
     """Let whatever is waited for inside the block end with the budget."""
-    token = _BUDGET.set(budget)
+    token = _budget.set(budget)
     try:
         yield budget
     finally:
-        _BUDGET.reset(token)
+        _budget.reset(token)
 
 
 def current_budget() -> Budget | None:
     """Return the budget that is in force here, if there is one."""
-    return _BUDGET.get()
+    return _budget.get()
 
 
 def note_progress(seen: str) -> None:
     """Tell the budget that is in force, if there is one, that something happened."""
-    if budget := _BUDGET.get():
+    if budget := _budget.get():
         budget.progress(seen)
 
 
@@ -120,7 +139,8 @@ class Deadline:
         self.last_seen = state
 
     def check(self) -> None:
-        """Raise DeadlineError when the time is up."""
+        """Raise DeadlineError when the time is up, CalledOffError when nobody wants it any more."""
+        check_called_off()
         if self.is_over:
             raise DeadlineError(self.what, self.seconds, self.last_seen)
         if self._budget:
@@ -128,7 +148,7 @@ class Deadline:
 
     def sleep(self, seconds: float) -> None:
         """Sleep for ``seconds``, or for what is left; then check."""
-        time.sleep(min(seconds, self.remaining))
+        _sleep(min(seconds, self.remaining))
         self.check()
 
 
@@ -153,11 +173,19 @@ def pause(seconds: float) -> None:
     """
     budget = current_budget()
     if budget is None:
-        if seconds > 0:
-            time.sleep(seconds)
+        _sleep(seconds)
         return
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         budget.progress(f"a pause of {seconds:.0f} s")
-        time.sleep(min(left, _LONGEST_SLEEP, budget.remaining))
+        _sleep(min(left, _LONGEST_SLEEP, budget.remaining))
         budget.check()
+
+
+def _sleep(seconds: float) -> None:
+    event = _called_off.get()
+    if seconds > 0 and event is not None:
+        event.wait(seconds)
+        check_called_off()
+    elif seconds > 0:
+        time.sleep(seconds)

@@ -38,8 +38,9 @@ def make_candidate_version(context: BuildContext, version_id: str, machine_id: s
         CloudError: Azure refused it.
     """
     target = context.template.image.gallery
+    conflicts: list[ConflictError] = []
     for _ in range(_MOST_TRIES):
-        if _try_version(context, version_id, machine_id):
+        if _try_version(context, version_id, machine_id, conflicts):
             return version_id
         if target is None or target.version != "auto":
             break
@@ -51,10 +52,10 @@ def make_candidate_version(context: BuildContext, version_id: str, machine_id: s
         f"another build has made image version '{name}' in the meantime; run again",
         operation="create image version",
         resource=version_id,
-    )
+    ) from (conflicts[-1] if conflicts else None)
 
 
-def _try_version(context: BuildContext, version_id: str, machine_id: str) -> bool:
+def _try_version(context: BuildContext, version_id: str, machine_id: str, conflicts: list[ConflictError]) -> bool:
     if find_version(context.arm, version_id) is not None:
         return False
     gallery = context.template.image.gallery
@@ -68,9 +69,10 @@ def _try_version(context: BuildContext, version_id: str, machine_id: str) -> boo
             machine_id=machine_id,
             shallow=gallery is not None and gallery.shallow_replication,
         ).result()
-    except ConflictError:
+    except ConflictError as conflict:
         if _is_ours(context, find_version(context.arm, version_id)):
             raise
+        conflicts.append(conflict)
     else:
         if _is_ours(context, find_version(context.arm, version_id)):
             return True

@@ -82,8 +82,9 @@ def close_sessions(context: BuildContext) -> None:
 
 def _ask_what_is_left(context: BuildContext, errors: list[BaseException]) -> tuple[str, ...]:
     """Return what still carries the run's tag and was not published; ARM's listing may lag behind its deletions."""
+    seen: list[str] = []
     if not errors:
-        look = functools.partial(_look_for_nothing, context)
+        look = functools.partial(_look_for_nothing, context, seen)
         patience = Deadline("an empty listing of the run's resources", LISTING_SECONDS)
         with contextlib.suppress(DeadlineError, CloudError):
             wait_for(look, patience, every=context.arm.connection.polling_interval)
@@ -92,11 +93,12 @@ def _ask_what_is_left(context: BuildContext, errors: list[BaseException]) -> tup
         return _outermost(_still_there(context))
     except (CloudError, DeadlineError) as error:
         errors.append(error)
-        return _outermost(temporary.id for temporary in context.undo.newest_first())
+        return _outermost([*seen, *(temporary.id for temporary in context.undo.newest_first())])
 
 
-def _look_for_nothing(context: BuildContext, deadline: Deadline) -> bool | None:
+def _look_for_nothing(context: BuildContext, seen: list[str], deadline: Deadline) -> bool | None:
     left = _still_there(context)
+    seen[:] = left
     deadline.saw(", ".join(left))
     return None if left else True
 
