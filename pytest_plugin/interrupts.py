@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import FrameType
 
-SAME_SECONDS = 1.0
+SAME_SECONDS = 0.1
 """Two signals within so short a time are one."""
 
 _NUMBERS = (signal.SIGTERM, signal.SIGINT)

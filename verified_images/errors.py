@@ -22,6 +22,7 @@ The tree::
     │   ├── ConnectionLostError
     │   └── CommandError       a remote command failed
     ├── ProvisionerError       a provisioner of the template failed
+    ├── PostProcessorError     what comes after publishing went wrong; the image stays published
     ├── GateClosedError        a stage was asked for that its gate does not allow
     └── CleanupError           something temporary is still there
 

@@ -33,9 +33,7 @@ def test_a_playbook_runs_with_its_roles_variables_and_groups(bench: Bench) -> No
     local = StandIn(bench, "ansible-local")
     done = bench.folder / "done"
     words = "colour, size, token, group_names[0], packer_build_name"
-    task = f"- raw: printf %s {{{{ [{words}] | join(' ') | quote }}}} > {done}\n".replace(
-        "group_names", "group_names[0]"
-    )
+    task = f"- raw: printf %s {{{{ [{words}] | join(' ') | quote }}}} > {done}\n"
     local.write({"roles/web/tasks/main.yml": task, "gv/db": "colour: blue\n", "hv/127.0.0.1": "size: large\n"})
     local.write({"play": "- hosts: db\n  gather_facts: false\n  roles: [web]\n"})
     local.provision(
