@@ -25,6 +25,12 @@ class TermAsInterrupt:
     def __init__(self) -> None:
         self._previous: dict[signal.Signals, signal.Handlers | object] = {}
         self._last = float("-inf")
+        self._first: float | None = None
+
+    @property
+    def seconds_since(self) -> float | None:
+        """How long ago the first signal came; None: there was none."""
+        return None if self._first is None else time.monotonic() - self._first
 
     def install(self) -> None:
         """Begin; in a thread that gets no signals, do nothing."""
@@ -44,5 +50,6 @@ class TermAsInterrupt:
     def _interrupt(self, number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
         is_same, self._last = now - self._last < SAME_SECONDS, now
+        self._first = now if self._first is None else self._first
         if not is_same:
             raise KeyboardInterrupt(*(("terminated",) if number == signal.SIGTERM else ()))

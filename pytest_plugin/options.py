@@ -119,6 +119,18 @@ OPTIONS = (
         "build only specs that have changed against this commit, or that no image with the same inputs is published of",
         arguments={"metavar": "REF"},
     ),
+    Option(
+        "timeout",
+        "how long a stage may take, as `timeouts` of the template: provision=45m, or stall=30m; may be given several "
+        "times",
+        ini_type="linelist",
+        arguments={"action": "append", "metavar": "STAGE=TIME"},
+    ),
+    Option(
+        "cleanup_timeout",
+        "how long the clean-up may take after Ctrl-C or SIGTERM (default: as long as after any other end)",
+        arguments={"metavar": "TIME"},
+    ),
     Option("rebuild", "build every spec, whatever --vi-changed-since says", "bool", {"action": "store_true"}),
     Option(
         "allow_from",
@@ -135,6 +147,7 @@ class Settings:
     """What the options say.
 
     ``subscription`` is None where the cloud knows it itself; ``named`` are the variables of the command line.
+    ``timeouts`` are seconds by the names of the template's; ``cleanup_timeout`` is for a session that was interrupted.
     """
 
     cloud: str
@@ -156,6 +169,8 @@ class Settings:
     stop_after: Stage | None = None
     start: Stage | None = None
     changed_since: str | None = None
+    timeouts: Mapping[str, float] = field(default_factory=dict)
+    cleanup_timeout: timedelta | None = None
 
     def require_subscription(self) -> None:
         """Raise UsageError if images are to be built on Azure and nothing says in which subscription."""
@@ -186,7 +201,8 @@ def read_settings(config: pytest.Config) -> Settings:
     """
     given = {option.name: config.getoption(f"vi_{option.name}") for option in OPTIONS}
     values = {name: config.getini(f"vi_{name}") if value is None else value for name, value in given.items()}
-    values["var"] = [*config.getini("vi_var"), *(given["var"] or ())]
+    for name in ("var", "timeout"):
+        values[name] = [*config.getini(f"vi_{name}"), *(given[name] or ())]
     cloud = _choose("cloud", values, CLOUDS)
     _refuse(given, cloud)
     return Settings(
@@ -203,6 +219,8 @@ def read_settings(config: pytest.Config) -> Settings:
         publish=not values["no_publish"],
         allow_skips=values["allow_skips"],
         allow_from=tuple(_parse_range(text) for text in values["allow_from"]),
+        timeouts=_parse_timeouts(values["timeout"]),
+        cleanup_timeout=_parse_time("--vi-cleanup-timeout", values["cleanup_timeout"]),
         **_read_course(values),
     )
 
@@ -256,6 +274,26 @@ def _parse_time(option: str, text: str | None) -> timedelta | None:
         return timedelta(seconds=parse_duration(text))
     except ValueError as error:
         raise pytest.UsageError(f"{option}={text}: {error}") from error
+
+
+def _parse_timeouts(texts: list[str]) -> dict[str, float]:
+    if not texts:
+        return {}
+    from verified_images.templates.nearest import did_you_mean  # noqa: PLC0415 - runs without the option need not pay for it
+    from verified_images.templates.timeouts import Timeouts  # noqa: PLC0415 - same
+
+    timeouts = {}
+    for text in texts:
+        name, equals, time = (part.strip() for part in text.partition("="))
+        if name not in Timeouts.model_fields:
+            raise pytest.UsageError(
+                f"--vi-timeout {text}: there is no such stage{did_you_mean(name, Timeouts.model_fields)}"
+            )
+        seconds = _parse_time(f"--vi-timeout {name}", time) if equals else None
+        if not seconds:
+            raise pytest.UsageError(f"--vi-timeout {text}: must be {name}=TIME, as in {name}=45m, longer than 0 s")
+        timeouts[name] = seconds.total_seconds()
+    return timeouts
 
 
 def _choose(name: str, values: Mapping[str, Any], choices: tuple[str, ...]) -> str:

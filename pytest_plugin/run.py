@@ -180,25 +180,28 @@ class SpecRun:
         """Whether something may have been created that no clean-up has come to its end for."""
         return self._opened is not None
 
-    def clean_up(self) -> None:
+    def clean_up(self, seconds: float | None = None) -> None:
         """Remove everything temporary, if anything was begun, or keep it where that was asked for.
+
+        It may take ``seconds``, or as long as the template says.
 
         Raises:
             CleanupError: something is still there.
         """
-        if self._opened is None:
+        opened = self._opened
+        if opened is None:
             return
         try:
             until = self._keep_until()
-            if until is not None and self._opened.planned():
+            if until is not None and opened.planned():
                 title = f"KEPT until {until:%Y-%m-%d %H:%M} UTC by run {self.run.id}"
-                way_in = self._opened.keep(until)
+                way_in = opened.keep(until)
                 # A captured machine boots no more; its candidate image is what a later run can use.
                 self.kept = (title, *(way_in if self.captured is None else (_WAY_ON,)))
             else:
-                self._opened.build.cleanup()
+                opened.build.cleanup(seconds=seconds)
         except Exception as error:
-            self.left = getattr(error, "left", ()) or self._opened.planned()
+            self.left = getattr(error, "left", ()) or opened.planned()
             self.trouble = explain(error)
             self._close()
             raise
@@ -221,10 +224,11 @@ class SpecRun:
             return datetime.now(UTC).replace(microsecond=0) + longest
         return self.run.expires if self.course.reuse else None
 
-    def give_up(self) -> None:
-        """Name what is there instead of cleaning up."""
+    def give_up(self, why: str = "") -> None:
+        """Name what is there instead of cleaning up, and say why."""
         if self._opened is not None:
             self.left = self._opened.planned()
+            self.trouble = why
             self._close()
 
     def host_of(self, machine: Machine) -> Host:

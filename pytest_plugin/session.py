@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from concurrent.futures import wait
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,6 +32,8 @@ WORKER_OUTPUT = "verified_images_summaries"
 
 _CALLED_OFF_WITHIN = 60.0
 """Seconds that stages may take to end once they are called off; clean-up begins then all the same."""
+
+_LOOK_SECONDS = 0.2
 
 session_key = pytest.StashKey["SpecSession"]()
 
@@ -128,7 +132,7 @@ class SpecSession:
     def _finish(self, session: pytest.Session) -> None:
         try:
             self._stop_working_ahead()
-            self._clean_up(run for run in self.runs.values() if run.needs_cleanup)
+            self._clean_up([run for run in self.runs.values() if run.needs_cleanup])
         finally:
             self._live.finish()
             if cloud_key in self.config.stash:
@@ -147,27 +151,51 @@ class SpecSession:
         for name, stage, seconds in self._ahead.working():
             self._live.announce(name, f"calling off {stage}, which was being done for {seconds:.0f} s")
         try:
-            self._ahead.stop(_CALLED_OFF_WITHIN)
+            left = self._seconds_left()
+            self._ahead.stop(_CALLED_OFF_WITHIN if left is None else min(_CALLED_OFF_WITHIN, left / 2))
         except KeyboardInterrupt:
             for run in self.runs.values():
                 run.give_up()
         self._live.pass_on()
 
-    def _clean_up(self, runs: Iterable[SpecRun]) -> None:
-        interrupted = False
+    def _clean_up(self, runs: Sequence[SpecRun]) -> None:
+        """Clean up all at once; a second Ctrl-C leaves what is not done yet, and has it named."""
         for run in runs:
             self._live.reveal()
             self._live.step(run.spec.name, f"cleaning up run {run.run.id}")
-            if interrupted:
+        left = self._seconds_left()
+        if left == 0:
+            for run in runs:
+                run.give_up("there was no time left for the clean-up (--vi-cleanup-timeout)")
+            return
+        try:
+            self._clean_up_together(runs, left)
+        except KeyboardInterrupt:
+            for run in runs:
                 run.give_up()
-                continue
+
+    def _clean_up_together(self, runs: Sequence[SpecRun], seconds: float | None) -> None:
+        def clean_up(run: SpecRun) -> None:
             try:
-                run.clean_up()
-            except KeyboardInterrupt:
-                interrupted = True
-                run.give_up()
+                run.clean_up(seconds)
             except Exception as error:  # noqa: BLE001 - the other specs are to be cleaned up all the same
                 run.trouble = explain(error)
+
+        if len(runs) == 1:
+            clean_up(runs[0])  # in this thread, where Ctrl-C ends it
+        elif runs:
+            from verified_images.stages.together import begin_together  # noqa: PLC0415 - only runs that build
+
+            self._live.hold_back()
+            futures = begin_together([functools.partial(clean_up, run) for run in runs])
+            while wait(futures, timeout=_LOOK_SECONDS).not_done:
+                self._live.pass_on()
+            self._live.pass_on()
+
+    def _seconds_left(self) -> float | None:
+        """Say how long the clean-up of an interrupted session may still take; None: as long as that of any other."""
+        limit, passed = self.settings.cleanup_timeout, self._term.seconds_since
+        return None if limit is None or passed is None else max(0.0, limit.total_seconds() - passed)
 
 
 def _still_passed(items: Iterable[pytest.Item], tested: Mapping[str, str]) -> tuple[str, ...]:

@@ -36,15 +36,18 @@ def read_templates(path: Path, settings: Settings, run: Run | None = None) -> tu
             if problem.file in files:
                 raise pytest.UsageError(f"--vi-var-file {problem}") from error
         raise
-    return tuple(item._replace(template=_with_ranges(item.template, settings.allow_from)) for item in loaded)
+    return tuple(item._replace(template=_with_options(item.template, settings)) for item in loaded)
 
 
-def _with_ranges(template: Template, ranges: tuple[str, ...]) -> Template:
-    """Return the template with the address ranges of the command line, if there are any."""
-    if not ranges:
-        return template
-    builder = template.builder.model_copy(update={"allowed_inbound_ip_addresses": ranges})
-    return template.model_copy(update={"builder": builder})
+def _with_options(template: Template, settings: Settings) -> Template:
+    """Return the template with what the command line says in its place: address ranges and time-outs."""
+    changes: dict[str, object] = {}
+    if settings.allow_from:
+        ranges = {"allowed_inbound_ip_addresses": settings.allow_from}
+        changes["builder"] = template.builder.model_copy(update=ranges)
+    if settings.timeouts:
+        changes["timeouts"] = template.timeouts.model_copy(update=settings.timeouts)
+    return template.model_copy(update=changes)
 
 
 def check_named(settings: Settings, templates: Iterable[Template]) -> None:

@@ -237,8 +237,9 @@ class CleanupError(VerifiedImagesError):
     def __init__(self, left: Sequence[str], errors: Sequence[BaseException] = ()) -> None:
         self.left = tuple(left)
         self.errors = tuple(errors)
-        super().__init__(
-            f"{len(self.left)} temporary resource(s) are still there: {', '.join(self.left)}"
-            if self.left
-            else "clean-up failed: " + "; ".join(str(error) for error in self.errors),
-        )
+        why = "; ".join(dict.fromkeys(str(error) for error in self.errors))
+        if not self.left:
+            super().__init__(f"clean-up failed: {why}")
+            return
+        there = f"{len(self.left)} temporary resource(s) are still there: {', '.join(self.left)}"
+        super().__init__(f"{there}; {why}" if why else there)

@@ -178,8 +178,8 @@ class FakeBuild:
     def disconnect(self) -> None:
         self.cloud.log.append(f"{self.template.name}: disconnect")
 
-    def cleanup(self) -> CleanupReport:
-        self.did("cleanup")
+    def cleanup(self, *, seconds: float | None = None) -> CleanupReport:
+        self.did("cleanup" if seconds is None else f"cleanup within {seconds:.0f} s")
         if self.cloud.leaks:
             raise CleanupError(self.cloud.leaks)
         self.planned.clear()

@@ -91,7 +91,8 @@ class TestLeftovers:
         specs.cloud.wrong["debian: cleanup"] = refuse
         result = specs.run("specs", "-k", "machine")
         assert result.ret == pytest.ExitCode.TESTS_FAILED
-        assert specs.cloud.log[-3:] == ["debian: cleanup", "ubuntu: cleanup", "closed"]
+        assert sorted(specs.cloud.log[-3:-1]) == ["debian: cleanup", "ubuntu: cleanup"]
+        assert specs.cloud.log[-1] == "closed"
         result.stdout.fnmatch_lines(["debian: Azure refused", "debian: LEFT BEHIND*", "  /group"])
 
     def test_of_a_run_with_an_internal_error_are_named_too(self, specs: Specs) -> None:
@@ -150,6 +151,31 @@ class TestInterruption:
         result = specs.run("specs")
         assert result.ret == pytest.ExitCode.INTERRUPTED
         result.stdout.fnmatch_lines(["debian: LEFT BEHIND by run *", "  /group"])
+
+
+class TestTimeForTheCleanup:
+    def test_is_limited_once_the_session_was_interrupted(self, specs: Specs) -> None:
+        specs.add("debian")
+        specs.add("ubuntu")
+        specs.cloud.wrong["debian: provision"] = terminate
+        specs.run("specs/debian", "--vi-cleanup-timeout=1h")
+        assert specs.cloud.log[-2].startswith("debian: cleanup within 3")
+
+        specs.run("specs/ubuntu", "--vi-cleanup-timeout=1h")
+        assert specs.cloud.log[-2] == "ubuntu: cleanup"
+
+    def test_may_be_up_before_it_begins(self, specs: Specs) -> None:
+        specs.add()
+        specs.cloud.wrong["debian: provision"] = terminate
+        result = specs.run("specs", "--vi-cleanup-timeout=0.001")
+        assert result.ret == pytest.ExitCode.INTERRUPTED
+        result.stdout.fnmatch_lines(
+            [
+                "debian: there was no time left for the clean-up (--vi-cleanup-timeout)",
+                "debian: LEFT BEHIND by run *; `verified-images reap --run *` removes it:",
+                "  /group",
+            ]
+        )
 
 
 class TestErrorOfCleanup:

@@ -64,6 +64,11 @@ class TestUsageError:
             (["--vi-var", "name"], "--vi-var name: must be NAME=VALUE"),
             (["--vi-var-file", "missing.yaml"], "--vi-var-file missing.yaml: there is no such file"),
             (["--vi-allow-from", "everybody"], "--vi-allow-from everybody: *"),
+            (["--vi-timeout", "deplay=3m"], "--vi-timeout deplay=3m: there is no such stage; did you mean 'deploy'[?]"),
+            (["--vi-timeout", "deploy"], "--vi-timeout deploy: must be deploy=TIME, as in deploy=45m, longer than 0 s"),
+            (["--vi-timeout", "deploy=0"], "--vi-timeout deploy=0: must be deploy=TIME, *"),
+            (["--vi-timeout", "deploy=soon"], "--vi-timeout deploy=soon: a duration is needed, *"),
+            (["--vi-cleanup-timeout", "soon"], "--vi-cleanup-timeout=soon: a duration is needed, *"),
             (["-o", "vi_cloud=moon"], "vi_cloud = moon: must be one of local, azure"),
         ],
     )
@@ -107,6 +112,17 @@ class TestVariables:
         result = specs.run("specs", "--vi-var-file=values.yaml")
         assert result.ret == pytest.ExitCode.USAGE_ERROR
         result.stderr.fnmatch_lines(["ERROR: --vi-var-file *values.yaml*: *"])
+
+
+class TestTimeout:
+    def test_takes_the_place_of_that_of_the_template_and_of_the_ini_file(self, specs: Specs) -> None:
+        specs.pytester.makeini("[pytest]\nvi_timeout =\n    stall=10m\n    capture=30m\n")
+        module = (
+            "def test_x(template):\n    times = template.timeouts\n"
+            "    assert (times.provision, times.capture, times.deploy, times.stall) == (2700, 1800, 60, 720)\n"
+        )
+        specs.add(template=TEMPLATE + "timeouts: {capture: 1h, deploy: 60}\n", test_machine=module)
+        specs.run("specs", "--vi-timeout=provision=45m", "--vi-timeout=stall=12m").assert_outcomes(passed=9)
 
 
 class TestAllowFrom:
