@@ -239,7 +239,7 @@ def test_commands_of_several_threads_run_at_once(session: Session) -> None:
 
 
 def test_closing_ends_every_thread_and_fails_what_still_runs(server: OpenSSHServer) -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     session = Session.connect(server.address(), server.key, reach_directly, timeout=20)
     with concurrent.futures.ThreadPoolExecutor() as pool:
         running = pool.submit(session.run, "sleep 30")
@@ -251,4 +251,6 @@ def test_closing_ends_every_thread_and_fails_what_still_runs(server: OpenSSHServ
     with pytest.raises(ConnectionLostError):
         session.run("true")
     assert not session.alive
-    assert threading.active_count() == before
+    for thread in set(threading.enumerate()) - before:
+        thread.join(60)
+        assert not thread.is_alive(), thread

@@ -113,14 +113,26 @@ class Stream:
 
     def _run_feed(self) -> None:
         try:
-            self._channel.sendall(self._program)
-            self._feed(self._channel.sendall)
+            self._write(self._program)
+            self._feed(self._write)
+        except _InputLeftError:
+            pass  # the command has ended; whether that was right is what its exit code tells
         except Exception as error:  # noqa: BLE001 - told by the thread that waits for the command
             self._feed_error = error
             # Not shutdown_write: the far side would take half of the input for all of it.
             self._channel.close()
         else:
             self._channel.shutdown_write()
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._channel.sendall(data)
+        except OSError as error:
+            raise _InputLeftError(str(error)) from error
+
+
+class _InputLeftError(Exception):
+    """The channel took no more input: its command had ended, or the connection had."""
 
 
 def _program(text: bytes, marks: Marks) -> bytes:

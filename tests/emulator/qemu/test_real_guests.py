@@ -165,6 +165,8 @@ def test_a_captured_machine_has_switched_itself_off(machine: Machine, image: Pat
 
 def test_instances_have_what_was_captured(instances: tuple[Machine, ...]) -> None:
     for instance in instances:
+        # The agent answers before the last services have started.
+        instance.ask("timeout 300 systemctl is-system-running --wait || systemctl --failed")
         assert instance.ask("cat /etc/marker; systemctl is-active nginx").split() == ["captured", "active"]
 
 
