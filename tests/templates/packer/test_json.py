@@ -70,12 +70,51 @@ class TestVariables:
             (
                 "provisioners[0].inline[0]",
                 (
-                    "the user variable 'nmae' is not declared; did you mean 'name'?; it is taken "
-                    "for an empty text, as in Packer"
+                    "it is taken for an empty text, as in Packer: the user variable 'nmae' is not declared; "
+                    "did you mean 'name'?"
                 ),
             ),
         ]
         assert commands(loaded[0].template.provisioners[0]) == ["echo "]
+
+    def test_that_use_what_is_not_declared_are_refused_where_packer_refuses_them(self, mistakes: Mistakes) -> None:
+        assert mistakes(template(variables={"sum": "a{{user `nmae`}}", "name": "x", "use": "{{user `sum`}}"})) == [
+            (3, "variables.sum", "the user variable 'nmae' is not declared; did you mean 'name'?"),
+        ]
+
+    @pytest.mark.parametrize(
+        ("declared", "name", "message"),
+        [
+            # Packer's core gives up only where no other variable is made from one.
+            (
+                {"sum": "a{{user `nmae`}}", "name": "x", "use": "{{user `name`}}y"},
+                "sum",
+                (
+                    "'sum' is taken for an empty text, as in Packer: the user variable 'nmae' is not declared; "
+                    "did you mean 'name'?"
+                ),
+            ),
+            (
+                {"sum": "{{user `sum`}}", "name": "x", "use": "{{user `name`}}y"},
+                "sum",
+                "'sum' is taken for an empty text, as in Packer: the variables need each other: sum -> sum",
+            ),
+        ],
+    )
+    def test_that_use_what_is_not_declared_are_empty_where_packer_goes_on(
+        self, load: Load, declared: dict[str, str], name: str, message: str
+    ) -> None:
+        loaded = load(template({"type": "shell", "inline": [f"<{{{{user `{name}`}}}}>"]}, variables=declared))
+        assert commands(loaded[0].template.provisioners[0]) == ["<>"]
+        assert warnings_of(loaded) == [("variables.sum", message)]
+
+    def test_that_are_given_keep_the_rest_of_their_text(self, load: Load, spec: Path) -> None:
+        (spec / "arguments.json").write_text('{"arguments": "a={{user `a`}} b={{user `b`}}"}')
+        declared = {"arguments": "", "a": "1", "c": "{{user `a`}}"}
+        shell = {"type": "shell", "inline": ["run {{user `arguments`}}"]}
+        loaded = load(template(shell, variables=declared), variable_files=[spec / "arguments.json"])
+        assert commands(loaded[0].template.provisioners[0]) == ["run a=1 b="]
+        assert [path for path, _ in warnings_of(loaded)] == ["variables.arguments"]
 
     def test_keep_fields_for_the_command_that_they_are_used_in(self, load: Load) -> None:
         shell = {"type": "shell", "inline": "id", "execute_command": "{{user `run`}}"}

@@ -246,7 +246,7 @@ class _Rendering:
         )
 
     def _warn(self, message: str) -> None:
-        self._findings.warn(self._path, f"{message}; it is taken for an empty text, as in Packer")
+        self._findings.warn(self._path, f"it is taken for an empty text, as in Packer: {message}")
 
     def _option(self, value: Any, path: KeyPath) -> Any:  # noqa: ANN401 - what templates hold
         try:
