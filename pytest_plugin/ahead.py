@@ -12,6 +12,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
+from pytest_plugin.places import Places
 from pytest_plugin.schedule import stage_of
 from pytest_plugin.specs import spec_of
 from pytest_plugin.stages import BUILD_STAGES, TESTED_AFTER, Stage
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _LOOK_SECONDS = 0.2
 _JUDGED_LAST = (Stage.PUBLISH, Stage.CLEANUP)
+_WITHOUT_PLACE = (Stage.PREFLIGHT, Stage.CLEANUP)
 
 
 class Ahead:
@@ -35,8 +37,8 @@ class Ahead:
 
     def __init__(self, runs: Mapping[Spec, SpecRun], items: Iterable[pytest.Item], jobs: int) -> None:
         self._runs = runs
-        self._slots = threading.Semaphore(jobs)
-        self._changed = threading.Condition()
+        self._places = Places(runs, jobs)
+        self._changed = self._places.changed
         self._stopping = threading.Event()
         self._called_off = {spec: threading.Event() for spec in runs}
         self._coming: dict[Spec, deque[pytest.Item]] = {spec: deque() for spec in runs}
@@ -103,19 +105,16 @@ class Ahead:
                 thread.join(_LOOK_SECONDS)
 
     def _work(self, spec: Spec) -> None:
-        has_slot = False
         try:
             with until_called_off(self._called_off[spec]):
                 while (stage := self._await_stage(spec)) is not None:
-                    if stage is not Stage.PREFLIGHT and not has_slot:
-                        has_slot = self._take_slot()
+                    if stage not in _WITHOUT_PLACE and not self._places.take(spec, self._stopping):
                         continue
                     self._do(spec, stage)
+                    if stage is Stage.CLEANUP:
+                        self._places.give_back(spec)
         finally:
-            if has_slot:
-                self._slots.release()
-            with self._changed:
-                self._changed.notify_all()
+            self._places.give_back(spec)
 
     def _await_stage(self, spec: Spec) -> Stage | None:
         """Wait for a stage that can be done, and give it; None: there will be none."""
@@ -124,14 +123,9 @@ class Ahead:
                 stage = next_stage(self._runs[spec], self._coming[spec])
                 if stage is not None:
                     return stage
+                self._places.stand_back(spec)
                 self._changed.wait()
         return None
-
-    def _take_slot(self) -> bool:
-        while not self._stopping.is_set():
-            if self._slots.acquire(timeout=0.2):
-                return True
-        return False
 
     def _do(self, spec: Spec, stage: Stage) -> None:
         with self._changed:
