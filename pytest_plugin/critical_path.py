@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pytest_plugin.stages import Stage
 
 MOST_STEPS = 2
+_GOES_ON = " ..."
 _TELLING = 0.1
 """The share of a stage's seconds, and the number of seconds, below which a step is not worth a word."""
 
@@ -33,6 +34,20 @@ def _longest_of(result: StageResult) -> str:
 
 
 def time_steps(begun: Sequence[tuple[str, float]], end: float) -> tuple[tuple[str, float], ...]:
-    """Give the seconds that each step lasted, which is until the next one was begun; ``end`` is when the last ended."""
-    ends = [*(at for _, at in begun[1:]), end]
-    return tuple((name, until - at) for (name, at), until in zip(begun, ends, strict=False))
+    """Give the seconds that each step lasted; ``end`` is when the last ended.
+
+    A step "create this ..." lasts until "create this: 3.1 s" is told, whatever goes on beside it; any other one until
+    the next one is begun.
+    """
+    steps = []
+    for place, (name, at) in enumerate(begun):
+        later = begun[place + 1 :]
+        what = name.removesuffix(_GOES_ON)
+        ends = [until for other, until in later if what != name and _tells_end_of(what, other)]
+        if not any(_tells_end_of(other.removesuffix(_GOES_ON), name) for other, _ in begun[:place]):
+            steps.append((what, next(iter(ends), next((until for _, until in later), end)) - at))
+    return tuple(steps)
+
+
+def _tells_end_of(what: str, message: str) -> bool:
+    return message.startswith(f"{what}: ") and message.endswith(" s")

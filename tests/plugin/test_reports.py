@@ -193,6 +193,11 @@ def test_the_critical_path_names_what_took_longest_in_each_stage() -> None:
     assert path == "preflight 2.0 s, provision 20.0 s (cloud-init: 12.0 s, script: 4.8 s), cleanup 4.0 s"
 
 
+def test_a_step_that_tells_of_its_end_lasts_until_then_whatever_goes_on_beside_it() -> None:
+    begun = [("create vm ...", 0.0), ("create lb ...", 1.0), ("create lb: 3.0 s", 4.0), ("create vm: 9.0 s", 9.0)]
+    assert time_steps(begun, 12.0) == (("create vm", 9.0), ("create lb", 3.0))
+
+
 @pytest.mark.parametrize("verbose", [False, True])
 def test_the_critical_path_is_shown_to_those_who_want_to_know_more(specs: Specs, verbose: bool) -> None:  # noqa: FBT001
     specs.add()
