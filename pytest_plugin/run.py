@@ -321,7 +321,8 @@ class SpecRun:
             return
         verdict = self.gate.machine_verdict()
         verdict.open_gate(Stage.CAPTURE)
-        self.captured = self._build.capture(there(self.provisioned), verdict)
+        deploys = not self._closed_by(Stage.DEPLOY)
+        self.captured = self._build.capture(there(self.provisioned), verdict, deploys=deploys)
         self._note_tests()
         self._hook.pytest_verified_images_image_captured(image=self.captured)
 

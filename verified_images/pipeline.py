@@ -85,10 +85,13 @@ class Build:
         note_provisioned(self._context, self._journal, provisioned)
         return provisioned
 
-    def capture(self, provisioned: Provisioned, verdict: Verdict) -> CapturedImage:
-        """Turn the tested machine into a candidate image; the machine is gone afterwards."""
+    def capture(self, provisioned: Provisioned, verdict: Verdict, *, deploys: bool = True) -> CapturedImage:
+        """Turn the tested machine into a candidate image; the machine is gone afterwards.
+
+        Say with ``deploys`` whether the image is to be deployed, which is prepared meanwhile.
+        """
         with self._within("capture"):
-            captured = capture(self._context, provisioned, verdict)
+            captured = capture(self._context, provisioned, verdict, deploys=deploys)
         note_captured(self._context, self._journal, captured)
         return captured
 

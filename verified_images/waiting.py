@@ -26,14 +26,18 @@ UNLIMITED = threading.TIMEOUT_MAX
 """Seconds that never pass, and that every wait of the standard library takes."""
 
 _LONGEST_SLEEP = 1.0
+_LOOK_SECONDS = 0.2
 _budget: ContextVar[Budget | None] = ContextVar("budget", default=None)
-_called_off: ContextVar[threading.Event | None] = ContextVar("called_off", default=None)
+_called_off: ContextVar[tuple[threading.Event, ...]] = ContextVar("called_off", default=())
 
 
 @contextmanager
 def until_called_off(event: threading.Event) -> Iterator[None]:
-    """Let every wait in this thread, and in threads that it starts with its context, end once ``event`` is set."""
-    token = _called_off.set(event)
+    """Let every wait in this thread, and in threads that it starts with its context, end once ``event`` is set.
+
+    Inside another such block, either event ends the wait.
+    """
+    token = _called_off.set((*_called_off.get(), event))
     try:
         yield
     finally:
@@ -42,8 +46,7 @@ def until_called_off(event: threading.Event) -> Iterator[None]:
 
 def check_called_off() -> None:
     """Raise CalledOffError if whoever this thread works for wants it no more."""
-    event = _called_off.get()
-    if event is not None and event.is_set():
+    if any(event.is_set() for event in _called_off.get()):
         raise CalledOffError
 
 
@@ -138,6 +141,11 @@ class Deadline:
             self._budget.progress(f"{self.what}: {state}")
         self.last_seen = state
 
+    @property
+    def patience(self) -> float:
+        """Seconds for which something may be waited for before ``check`` is to be called again."""
+        return min(self.remaining, _LONGEST_SLEEP)
+
     def check(self) -> None:
         """Raise DeadlineError when the time is up, CalledOffError when nobody wants it any more."""
         check_called_off()
@@ -183,9 +191,13 @@ def pause(seconds: float) -> None:
 
 
 def _sleep(seconds: float) -> None:
-    event = _called_off.get()
-    if seconds > 0 and event is not None:
-        event.wait(seconds)
+    events = _called_off.get()
+    if not events:
+        if seconds > 0:
+            time.sleep(seconds)
+        return
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        # Of several, the innermost is waited for, and the others looked at now and then.
+        events[-1].wait(left if len(events) == 1 else min(left, _LOOK_SECONDS))
         check_called_off()
-    elif seconds > 0:
-        time.sleep(seconds)

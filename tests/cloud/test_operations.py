@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,10 +12,12 @@ from tests.cloud.scripted_arm import ENDPOINT, Answer
 from verified_images.cloud.compute import deallocate_machine
 from verified_images.cloud.network import begin_public_address, begin_virtual_network
 from verified_images.cloud.operations import Arm, Operation
-from verified_images.errors import CapacityError, DeadlineError
+from verified_images.errors import CapacityError, CloudError, DeadlineError
 from verified_images.waiting import Deadline
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from tests.cloud.scripted_arm import ScriptedArm
     from verified_images.cloud.place import Place
 
@@ -38,7 +41,7 @@ def test_an_operation_is_polled_until_it_succeeds(
     answer_status(scripted, "Succeeded")
     answer_status(scripted, "InProgress", times=3)
     deallocate_machine(arm, place.group, "vm")
-    polls = [sent for sent in scripted.sent if sent.method == "GET"]
+    polls = [sent for sent in scripted.sent if sent.path.endswith("operations/1")]
     assert len(polls) == 4
     assert said[0] == "deallocate virtual machine 'vm' ..."
     assert said[-1].startswith("deallocate virtual machine 'vm': ")
@@ -73,6 +76,50 @@ class StuckPoller:
 
     def result(self) -> None:
         raise AssertionError("it never ends")
+
+
+def looking(look: Callable[[], Any]) -> Operation[Any]:
+    """Return an operation whose end only the resource itself tells."""
+    like_the_sdks: Any = StuckPoller()
+    deadline = Deadline("create disk 'd'", 3600)
+    return Operation("create disk", "d", like_the_sdks, deadline, lambda _: None, look, _next_look=0.0)
+
+
+def test_the_resource_itself_may_tell_first_that_an_operation_is_done(arm: Arm) -> None:
+    disk = {"properties": {"provisioningState": "Succeeded"}}
+    operation = looking(arm.when_provisioned("disk", "d", lambda: disk))
+    assert not operation.done
+    assert operation.result() is disk
+    assert operation.done
+
+
+def test_a_resource_is_looked_at_again_until_it_is_provisioned(arm: Arm) -> None:
+    states = iter(["Creating", "Updating", "Succeeded"])
+    look = arm.when_provisioned("disk", "d", lambda: {"properties": {"provisioningState": next(states)}})
+    operation = looking(look)
+    assert operation.result()["properties"]["provisioningState"] == "Succeeded"
+
+
+def test_a_look_that_is_refused_tells_nothing() -> None:
+    answers: Iterator[Any] = iter([CloudError("no"), "done"])
+
+    def look() -> Any:  # noqa: ANN401 - anything
+        if isinstance(answer := next(answers), Exception):
+            raise answer
+        return answer
+
+    assert looking(look).result() == "done"
+
+
+def test_what_is_not_found_any_more_is_deleted(arm: Arm, place: Place) -> None:
+    groups = arm.connection.network.network_security_groups
+    assert looking(arm.when_gone("network security group", "g", lambda: groups.get(place.group, "g"))).result()
+
+
+def test_a_connection_that_does_not_look_leaves_it_to_the_operation(arm: Arm) -> None:
+    patient = replace(arm, connection=replace(arm.connection, looks=False))
+    like_the_sdks: Any = StuckPoller()
+    assert patient.begin("delete disk", "d", lambda: like_the_sdks, look=lambda: None).look is None
 
 
 class InterruptedPoller(StuckPoller):

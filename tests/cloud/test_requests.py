@@ -85,7 +85,7 @@ def test_machine(
     scripted: ScriptedArm,
     golden: Callable[[str, Any], None],
 ) -> None:
-    compute.create_machine(arm, place, spec)
+    compute.begin_machine(arm, place, spec).result()
     golden("machine", scripted.bodies("PUT", "virtualMachines/vi-abcdefgh-vm$")[0])
 
 

@@ -177,7 +177,8 @@ def discover(connection: CloudConnection, folder: Path, orchestration: str) -> t
 def client(connection: CloudConnection, name: str) -> Iterator[CloudConnection]:
     """Give a connection to the same cloud under another name."""
     with ClientTransport(connection, name) as transport:
-        yield replace(connection, transport=transport)
+        # Whether resources are looked at depends on how busy this machine is.
+        yield replace(connection, transport=transport, looks=False)
 
 
 def publish(build: Build) -> None:

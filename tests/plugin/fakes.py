@@ -139,10 +139,10 @@ class FakeBuild:
         self.did("provision")
         return Provisioned(plan, Machine(**self.machine("vm")))
 
-    def capture(self, provisioned: Provisioned, verdict: Verdict) -> CapturedImage:
+    def capture(self, provisioned: Provisioned, verdict: Verdict, *, deploys: bool = True) -> CapturedImage:
         verdict.open_gate("capture")
         self.cloud.verdicts.append(verdict)
-        self.did("capture")
+        self.did("capture" if deploys else "capture alone")
         return CapturedImage(self.plan, provisioned.machine.id, gallery_version="/golden/versions/1.0.0")
 
     def deploy(self, captured: CapturedImage) -> ScaleSet:

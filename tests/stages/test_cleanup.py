@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.cloud.scripted_arm import Answer
-from verified_images.errors import CleanupError
+from verified_images.errors import CalledOffError, CleanupError
 from verified_images.stages.cleanup import cleanup
 from verified_images.stages.provision import create_temporary_group
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from verified_images.journal import Journal
     from verified_images.stages.context import BuildContext
 
+VERSION = "/subscriptions/s/resourceGroups/images/providers/Microsoft.Compute/galleries/g/images/i/versions/1.0.0"
 NIC_IN_USE = {"error": {"code": "NicInUse", "message": "In use.", "details": []}}
 
 
@@ -37,12 +39,11 @@ def test_the_group_goes_last_and_takes_its_members_along(
     create_temporary_group(context)
     context.undo.register("network interface", context.place.network_id("networkInterfaces", "nic"))
     deleted = []
-    version = "/subscriptions/s/resourceGroups/images/providers/Microsoft.Compute/galleries/g/images/i/versions/1.0.0"
-    context.undo.register("image version", version, lambda: deleted.append(version))
+    context.undo.register("image version", VERSION, lambda: deleted.append(VERSION))
     report = cleanup(context)
     report.check()
-    assert report.removed == (version, context.place.group_id)
-    assert deleted == [version]
+    assert report.removed == (VERSION, context.place.group_id)
+    assert deleted == [VERSION]
     assert scripted.methods()[-1][0] == "DELETE"
     assert journal.left() == ()
 
@@ -62,7 +63,8 @@ def test_one_failure_does_not_stop_the_rest(
 ) -> None:
     context = open_build()
     create_temporary_group(context)
-    image = context.place.compute_id("virtualMachineScaleSets", "ss")
+    context.undo.register("image version", VERSION, lambda: None)
+    scale_set = context.place.compute_id("virtualMachineScaleSets", "ss")
     scripted.script("DELETE", "ss$", Answer(403, {"error": {"code": "AuthorizationFailed", "message": "No."}}))
 
     def delete() -> None:
@@ -72,13 +74,61 @@ def test_one_failure_does_not_stop_the_rest(
             lambda: context.arm.connection.compute.virtual_machine_scale_sets.begin_delete(context.place.group, "ss"),
         )
 
-    context.undo.register("scale set", image, delete)
+    context.undo.register("scale set", scale_set, delete)
     report = cleanup(context)
-    assert report.removed == (context.place.group_id,)
+    assert report.removed == (VERSION, context.place.group_id)
     assert len(report.errors) == 1
     with pytest.raises(CleanupError, match="delete scale set 'ss' failed: AuthorizationFailed"):
         report.check()
     assert journal.left() == ()
+
+
+def test_a_scale_set_goes_first_where_its_image_goes_and_else_with_the_group(
+    open_build: Callable[..., BuildContext],
+) -> None:
+    deleted = []
+    for version in (VERSION, None):
+        context = open_build()
+        create_temporary_group(context)
+        scale_set = context.place.compute_id("virtualMachineScaleSets", "ss")
+        context.undo.register("scale set", scale_set, lambda: deleted.append("scale set"))
+        if version:
+            context.undo.register("image version", version, lambda: deleted.append("version"))
+        cleanup(context).check()
+    assert deleted == ["scale set", "version"]
+
+
+def test_in_a_group_that_stays_what_depends_on_nothing_goes_at_the_same_time(
+    open_build: Callable[..., BuildContext],
+) -> None:
+    context = open_build(builder={"resource_group": "ours"})
+    deleted: list[str] = []
+    meeting = threading.Barrier(2)
+
+    def delete(name: str, *, meets: bool = False) -> Callable[[], None]:
+        def note() -> None:
+            if meets:
+                meeting.wait(30)
+            deleted.append(name)
+
+        return note
+
+    place = context.place
+    context.undo.register("virtual network", place.network_id("virtualNetworks", "net"), delete("net", meets=True))
+    context.undo.register("public IP address", place.network_id("publicIPAddresses", "ip"), delete("ip", meets=True))
+    context.undo.register("network interface", place.network_id("networkInterfaces", "nic"), delete("nic"))
+    context.undo.register("virtual machine", place.compute_id("virtualMachines", "vm"), delete("vm"))
+    context.undo.register("image version", VERSION, delete("version"))
+    cleanup(context).check()
+    assert deleted[:3] == ["version", "vm", "nic"]
+    assert sorted(deleted[3:]) == ["ip", "net"]
+
+
+def test_nothing_is_made_any_more_once_clean_up_has_begun(open_build: Callable[..., BuildContext]) -> None:
+    context = open_build()
+    cleanup(context).check()
+    with pytest.raises(CalledOffError):
+        create_temporary_group(context)
 
 
 def test_what_still_carries_the_tag_is_named(open_build: Callable[..., BuildContext], scripted: ScriptedArm) -> None:

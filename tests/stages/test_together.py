@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from verified_images.errors import UnreachableError
+from verified_images.errors import CalledOffError, UnreachableError
 from verified_images.masking import Masker
 from verified_images.stages.http_probe import get_over
 from verified_images.stages.output import MaskedOutput
-from verified_images.stages.together import together
+from verified_images.stages.together import beside, together
+from verified_images.waiting import Deadline, until_called_off, wait_for
 
 if TYPE_CHECKING:
     from tests.stages.conftest import Told
@@ -28,16 +29,62 @@ def test_calls_run_at_the_same_time_and_keep_their_order() -> None:
     assert together([lambda: call(1), lambda: call(2), lambda: call(3)]) == [1, 2, 3]
 
 
-def test_the_first_error_is_raised_when_all_have_ended() -> None:
+def wait_for_ever(ended: list[str]) -> None:
+    try:
+        wait_for(lambda _: None, Deadline("what never happens", 3600), every=600)
+    except CalledOffError:
+        ended.append("called off")
+        raise
+
+
+def test_one_that_fails_ends_the_others_and_its_error_is_raised() -> None:
     ended: list[str] = []
 
-    def fail(text: str) -> None:
-        ended.append(text)
-        raise ValueError(text)
+    def fail() -> None:
+        raise ValueError("the cause")
 
-    with pytest.raises(ValueError, match="first"):
-        together([lambda: fail("first"), lambda: fail("second"), lambda: ended.append("third")])
-    assert sorted(ended) == ["first", "second", "third"]
+    with pytest.raises(ValueError, match="the cause"):
+        together([lambda: wait_for_ever(ended), fail, lambda: wait_for_ever(ended)])
+    assert ended == ["called off", "called off"]
+
+
+def test_who_is_called_off_ends_what_it_has_begun() -> None:
+    ended: list[str] = []
+    event = threading.Event()
+    threading.Timer(0.1, event.set).start()
+    with until_called_off(event), pytest.raises(CalledOffError):
+        together([lambda: together([lambda: wait_for_ever(ended)])])
+    assert ended == ["called off"]
+
+
+def test_what_is_done_beside_has_ended_when_the_block_has() -> None:
+    begun, ended = threading.Event(), []
+
+    def work() -> str:
+        begun.wait(30)
+        ended.append("work")
+        return "done"
+
+    with beside(work) as future:
+        begun.set()
+    assert (future.result(0), ended) == ("done", ["work"])
+
+
+def test_an_error_beside_is_told_to_who_asks_for_it() -> None:
+    def fail() -> None:
+        raise ValueError("beside")
+
+    with beside(fail) as future:
+        pass
+    with pytest.raises(ValueError, match="beside"):
+        future.result(0)
+
+
+def test_a_block_that_fails_calls_off_what_is_done_beside() -> None:
+    ended: list[str] = []
+    with pytest.raises(KeyboardInterrupt), beside(lambda: wait_for_ever(ended)):
+        raise KeyboardInterrupt
+    assert ended == ["called off"]
 
 
 def answer(raw: bytes) -> tuple[socket.socket, list[bytes]]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import base64
+import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from verified_images.cloud.machine_extras import MachineExtras, add_extras
+from verified_images.cloud.operations import is_provisioned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from azure.core.polling import LROPoller
 
-    from verified_images.cloud.operations import Arm, Body
+    from verified_images.cloud.operations import Arm, Body, Operation
     from verified_images.cloud.place import Place
 
 RUN_COMMAND_SECONDS = 5 * 60.0
@@ -49,14 +51,15 @@ class MachineSpec:
     extras: MachineExtras = field(default_factory=MachineExtras)
 
 
-def create_machine(arm: Arm, place: Place, spec: MachineSpec) -> Mapping[str, Any]:
-    """Make a virtual machine and return it once Azure calls it provisioned."""
+def begin_machine(arm: Arm, place: Place, spec: MachineSpec) -> Operation[Any]:
+    """Begin to make a virtual machine, which boots long before Azure calls it provisioned."""
     body = machine_body(place, spec)
     machines = arm.connection.compute.virtual_machines
-    return arm.run(
+    return arm.begin(
         "create virtual machine",
         spec.name,
         lambda: machines.begin_create_or_update(place.group, spec.name, body),
+        look=arm.when_provisioned("virtual machine", spec.name, lambda: machines.get(place.group, spec.name)),
     )
 
 
@@ -68,7 +71,12 @@ def is_running(arm: Arm, group: str, name: str) -> bool:
     """
     machines = arm.connection.compute.virtual_machines
     view: Any = arm.call("get virtual machine", name, lambda: machines.instance_view(group, name))
-    return any(status["code"] == "PowerState/running" for status in view.get("statuses") or ())
+    return has_power_state(view, "running")
+
+
+def has_power_state(view: Mapping[str, Any], state: str) -> bool:
+    """Tell whether a machine is "running", "deallocated" or the like, by its instance view."""
+    return any(status["code"] == f"PowerState/{state}" for status in view.get("statuses") or ())
 
 
 def start_machine(arm: Arm, group: str, name: str) -> None:
@@ -86,7 +94,14 @@ def power_off_machine(arm: Arm, group: str, name: str) -> None:
 def deallocate_machine(arm: Arm, group: str, name: str) -> None:
     """Stop a virtual machine and give back its hardware."""
     machines = arm.connection.compute.virtual_machines
-    arm.run("deallocate virtual machine", name, lambda: machines.begin_deallocate(group, name))
+
+    def look() -> Any:  # noqa: ANN401 - a model of the SDK
+        ask: Callable[[], Any] = functools.partial(machines.get, group, name, expand="instanceView")
+        machine = arm.call("get virtual machine", name, ask)
+        stopped = has_power_state(machine["properties"].get("instanceView") or {}, "deallocated")
+        return machine if stopped and is_provisioned(machine) else None
+
+    arm.run("deallocate virtual machine", name, lambda: machines.begin_deallocate(group, name), look=look)
 
 
 def generalize_machine(arm: Arm, group: str, name: str) -> None:

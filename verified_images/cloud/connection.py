@@ -54,7 +54,8 @@ class CloudConnection:
     """One subscription of one Azure, and how to reach the machines in it. Its owner closes it.
 
     ``name`` is "azure" or "local" and for display only. ``polling_interval`` is the pause in seconds between two
-    looks at a long-running operation where Azure Resource Manager does not ask for another.
+    looks at a long-running operation where Azure Resource Manager does not ask for another; ``looks`` tells
+    whether resources themselves are looked at in longer pauses.
     """
 
     name: str
@@ -65,6 +66,7 @@ class CloudConnection:
     ca_bundle: Path | None = None
     polling_interval: float = _AZURE_POLLING_SECONDS
     transport: HttpTransport[Any, Any] | None = field(default=None, repr=False)
+    looks: bool = True
     _lock: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False)
     _compute: dict[str, ComputeManagementClient] = field(default_factory=dict, init=False, repr=False)
     _opened: list[Any] = field(default_factory=list, init=False, repr=False)

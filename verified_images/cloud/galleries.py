@@ -106,6 +106,9 @@ def begin_candidate_version(  # noqa: PLR0913 - what a version is made of
         version,
         lambda: versions.begin_create_or_update(parsed.group, gallery, definition, version, body),
         seconds=PUBLISH_SECONDS,
+        look=arm.when_provisioned(
+            "image version", version, lambda: versions.get(parsed.group, gallery, definition, version)
+        ),
     )
 
 
@@ -130,6 +133,9 @@ def promote_version(arm: Arm, version_id: str, replication: Replication, tags: M
         version,
         lambda: versions.begin_update(parsed.group, gallery, definition, version, body),
         seconds=PUBLISH_SECONDS,
+        look=arm.when_provisioned(
+            "image version", version, lambda: versions.get(parsed.group, gallery, definition, version)
+        ),
     )
 
 
@@ -153,4 +159,5 @@ def delete_version(arm: Arm, version_id: str) -> None:
         "delete image version",
         parsed.name,
         lambda: versions.begin_delete(parsed.group, *parsed.names),
+        look=arm.when_gone("image version", parsed.name, lambda: versions.get(parsed.group, *parsed.names)),
     )

@@ -36,7 +36,12 @@ def begin_image_from_machine(  # noqa: PLR0913 - what an image is made of
     if zone_resilient:
         body["properties"]["storageProfile"] = {"zoneResilient": True}
     images = arm.connection.compute.images
-    return arm.begin("create image", name, lambda: images.begin_create_or_update(place.group, name, body))
+    return arm.begin(
+        "create image",
+        name,
+        lambda: images.begin_create_or_update(place.group, name, body),
+        look=arm.when_provisioned("image", name, lambda: images.get(place.group, name)),
+    )
 
 
 def create_image_from_blob(arm: Arm, place: Place, name: str, uri: str) -> None:

@@ -51,7 +51,12 @@ def create_load_balancer(  # noqa: PLR0913 - what the load balancer is for
         },
     }
     balancers = arm.connection.network.load_balancers
-    arm.run("create load balancer", name, lambda: balancers.begin_create_or_update(place.group, name, body))
+    arm.run(
+        "create load balancer",
+        name,
+        lambda: balancers.begin_create_or_update(place.group, name, body),
+        look=arm.when_provisioned("load balancer", name, lambda: balancers.get(place.group, name)),
+    )
     return place.network_id("loadBalancers", name)
 
 

@@ -39,6 +39,7 @@ def begin_security_group(arm: Arm, place: Place, name: str, openings: Sequence[O
         "create network security group",
         name,
         lambda: groups.begin_create_or_update(place.group, name, body),
+        look=arm.when_provisioned("network security group", name, lambda: groups.get(place.group, name)),
     )
 
 
@@ -53,7 +54,12 @@ def begin_virtual_network(arm: Arm, place: Place, name: str, subnet: str) -> Ope
         },
     }
     networks = arm.connection.network.virtual_networks
-    return arm.begin("create virtual network", name, lambda: networks.begin_create_or_update(place.group, name, body))
+    return arm.begin(
+        "create virtual network",
+        name,
+        lambda: networks.begin_create_or_update(place.group, name, body),
+        look=arm.when_provisioned("virtual network", name, lambda: networks.get(place.group, name)),
+    )
 
 
 def begin_public_address(arm: Arm, place: Place, name: str, *, sku: str = "Standard") -> Operation[object]:
@@ -66,7 +72,10 @@ def begin_public_address(arm: Arm, place: Place, name: str, *, sku: str = "Stand
     }
     addresses = arm.connection.network.public_ip_addresses
     return arm.begin(
-        "create public IP address", name, lambda: addresses.begin_create_or_update(place.group, name, body)
+        "create public IP address",
+        name,
+        lambda: addresses.begin_create_or_update(place.group, name, body),
+        look=arm.when_provisioned("public IP address", name, lambda: addresses.get(place.group, name)),
     )
 
 
@@ -117,7 +126,10 @@ def create_interface(  # noqa: PLR0913 - the parts that an interface joins
         body["properties"]["enableAcceleratedNetworking"] = accelerated
     interfaces = arm.connection.network.network_interfaces
     answer = arm.run(
-        "create network interface", name, lambda: interfaces.begin_create_or_update(place.group, name, body)
+        "create network interface",
+        name,
+        lambda: interfaces.begin_create_or_update(place.group, name, body),
+        look=arm.when_provisioned("network interface", name, lambda: interfaces.get(place.group, name)),
     )
     return str(answer["properties"]["ipConfigurations"][0]["properties"]["privateIPAddress"])
 

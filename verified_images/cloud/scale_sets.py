@@ -55,6 +55,7 @@ def create_scale_set(arm: Arm, place: Place, spec: ScaleSetSpec) -> None:
         "create scale set",
         spec.name,
         lambda: scale_sets.begin_create_or_update(place.group, spec.name, body),
+        look=arm.when_provisioned("scale set", spec.name, lambda: scale_sets.get(place.group, spec.name)),
     )
 
 
@@ -62,7 +63,12 @@ def delete_scale_set(arm: Arm, scale_set_id: str) -> None:
     """Delete a scale set with its instances."""
     parsed = parse_id(scale_set_id)
     scale_sets = arm.connection.compute.virtual_machine_scale_sets
-    arm.run("delete scale set", parsed.name, lambda: scale_sets.begin_delete(parsed.group, parsed.name))
+    arm.run(
+        "delete scale set",
+        parsed.name,
+        lambda: scale_sets.begin_delete(parsed.group, parsed.name),
+        look=arm.when_gone("scale set", parsed.name, lambda: scale_sets.get(parsed.group, parsed.name)),
+    )
 
 
 def scale_set_body(place: Place, spec: ScaleSetSpec) -> Body:

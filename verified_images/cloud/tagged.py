@@ -33,6 +33,27 @@ _TYPES: Mapping[str, str] = {
     "microsoft.network/networksecuritygroups": _NETWORK,
     GROUP_TYPE: "",
 }
+# An image before the machine that it is still being made from, if something has ended the build just then.
+_WAVES = (
+    {"microsoft.compute/virtualmachinescalesets"},
+    {
+        "microsoft.compute/galleries/images/versions",
+        "microsoft.compute/images",
+        "microsoft.compute/snapshots",
+    },
+    {"microsoft.compute/virtualmachines"},
+    {
+        "microsoft.compute/disks",
+        "microsoft.network/loadbalancers",
+        "microsoft.network/networkinterfaces",
+    },
+    {
+        "microsoft.network/publicipaddresses",
+        "microsoft.network/virtualnetworks",
+        "microsoft.network/networksecuritygroups",
+    },
+    {GROUP_TYPE},
+)
 _ORDER = {kind: place for place, kind in enumerate(_TYPES)}
 
 
@@ -109,6 +130,12 @@ def in_deletion_order(ids: Sequence[str]) -> tuple[str, ...]:
     """Return the ids in the order in which Azure lets such resources go, each once."""
     once = {one.strip("/").lower(): one for one in ids}
     return tuple(sorted(once.values(), key=lambda one: _ORDER[type_of(one)]))
+
+
+def in_deletion_waves(ids: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """Return the ids in groups, one after the other: Azure lets all of a group go at the same time."""
+    waves = ([one for one in ids if type_of(one) in wave] for wave in _WAVES)
+    return tuple(tuple(wave) for wave in waves if wave)
 
 
 def type_of(resource_id: str) -> str:

@@ -174,7 +174,7 @@ class Shell:
 
     def _next(self, deadline: Deadline | None) -> tuple[int, bytes]:
         while True:
-            arrival = self._arrivals.next(deadline.remaining if deadline else None)
+            arrival = self._arrivals.next(deadline.patience if deadline else None)
             if arrival is not None:
                 self.link.heard()
                 return arrival

@@ -82,7 +82,7 @@ class Stream:
         """
         open_streams = {STDOUT, STDERR}
         while open_streams:
-            arrival = self._arrivals.next(deadline.remaining if deadline else None)
+            arrival = self._arrivals.next(deadline.patience if deadline else None)
             if arrival is None:
                 if deadline:
                     deadline.check()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from verified_images.cloud.compute import deallocate_machine, generalize_machine
@@ -11,8 +11,12 @@ from verified_images.cloud.images import begin_image_from_machine
 from verified_images.errors import GateClosedError
 from verified_images.stages.candidate import make_candidate_version
 from verified_images.stages.deprovision import deprovision
+from verified_images.stages.network_parts import make_scale_set_network
+from verified_images.stages.together import beside
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from verified_images.cloud.operations import Operation
     from verified_images.reports.verdict import Verdict
     from verified_images.stages.context import BuildContext
@@ -25,12 +29,14 @@ class CapturedImage:
     """The candidates made from the generalized VM ``machine_id``; at least one of the two is there.
 
     ``gallery_version`` and ``managed_image`` are ARM ids; the managed one lies in the temporary group.
+    ``scale_set_network`` is how the making of the scale set's network went, if that was begun meanwhile.
     """
 
     plan: BuildPlan
     machine_id: str
     gallery_version: str | None = None
     managed_image: str | None = None
+    scale_set_network: Future[None] | None = field(default=None, compare=False, repr=False)
 
     @property
     def id(self) -> str:
@@ -38,8 +44,12 @@ class CapturedImage:
         return self.gallery_version or self.managed_image or ""
 
 
-def capture(context: BuildContext, provisioned: Provisioned, verdict: Verdict) -> CapturedImage:
+def capture(
+    context: BuildContext, provisioned: Provisioned, verdict: Verdict, *, deploys: bool = True
+) -> CapturedImage:
     """Deprovision, stop and generalize the machine and make a candidate for each target of the template.
+
+    If the stage that ``deploys`` it is to come, its network is made meanwhile; an error of that is told there.
 
     Raises:
         GateClosedError: the machine's tests did not pass, or the template wants no image.
@@ -49,6 +59,14 @@ def capture(context: BuildContext, provisioned: Provisioned, verdict: Verdict) -
     verdict.open_gate("capture")
     if context.template.image.skip:
         raise GateClosedError("capture", ["the template wants no image (image.skip)"])
+    if not deploys:
+        return _capture(context, provisioned)
+    with beside(functools.partial(make_scale_set_network, context, provisioned.plan)) as network:
+        captured = _capture(context, provisioned)
+    return replace(captured, scale_set_network=network)
+
+
+def _capture(context: BuildContext, provisioned: Provisioned) -> CapturedImage:
     deprovision(context, provisioned.machine)
     arm, group, name = context.arm, context.place.group, provisioned.machine.name
     deallocate_machine(arm, group, name)

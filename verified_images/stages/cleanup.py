@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from verified_images.cloud.deletion import delete_patiently
 from verified_images.cloud.groups import find_tagged
 from verified_images.cloud.ids import is_inside, same_id
-from verified_images.cloud.tagged import delete_by_id
+from verified_images.cloud.tagged import delete_by_id, in_deletion_waves
 from verified_images.errors import (
     CleanupError,
     CloudError,
@@ -19,12 +19,14 @@ from verified_images.errors import (
     VerifiedImagesError,
 )
 from verified_images.naming import RUN_TAG
+from verified_images.stages.together import together
 from verified_images.waiting import Deadline, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from verified_images.stages.context import BuildContext
+    from verified_images.stages.undo import Temporary
 
 LISTING_SECONDS = 3 * 60.0
 """How long ARM may go on listing what is deleted."""
@@ -50,27 +52,43 @@ class CleanupReport:
 
 
 def cleanup(context: BuildContext) -> CleanupReport:
-    """Remove everything temporary, newest first, whatever goes wrong, and tell what is left."""
+    """Remove everything temporary, what depends on nothing at the same time, and tell what is left."""
     started = time.monotonic()
     close_sessions(context)
+    context.undo.seal()
     removed: list[str] = []
     errors: list[BaseException] = []
-    for temporary in context.undo.newest_first():
-        delete = temporary.delete
-        if delete is None:
-            if context.owns_group:
-                continue  # it goes with its group, which is older and so comes later
-            delete = functools.partial(delete_by_id, context.arm, temporary.id)
-        try:
-            delete_patiently(context.arm, temporary.kind, temporary.id, delete)
-        except VerifiedImagesError as error:
-            errors.append(error)
-        else:
-            context.undo.forget(temporary.id)
-            removed.append(temporary.id)
+    to_delete = {temporary.id: temporary for temporary in _to_delete(context)}
+    for wave in in_deletion_waves(list(to_delete)):
+        ended = together([functools.partial(_remove, context, to_delete[one]) for one in wave])
+        removed += [one for one, error in zip(wave, ended, strict=True) if error is None]
+        errors += filter(None, ended)
     # Without a credential, which preflight has said already, ARM could not be asked.
     left = _ask_what_is_left(context, errors) if context.undo.was_used else ()
     return CleanupReport(tuple(removed), left, tuple(errors), time.monotonic() - started)
+
+
+def _to_delete(context: BuildContext) -> Sequence[Temporary]:
+    """Return what has to be deleted by itself: with a group of the build's own, all that is in it goes too."""
+    everything, group = context.undo.newest_first(), context.place.group_id
+    if not context.owns_group:
+        return everything
+    elsewhere = [each for each in everything if not is_inside(each.id, group)]
+    # An image that is to go may not be one that a scale set still stands on.
+    if any(not same_id(each.id, group) for each in elsewhere):
+        return [each for each in everything if each in elsewhere or each.delete is not None]
+    return elsewhere
+
+
+def _remove(context: BuildContext, temporary: Temporary) -> VerifiedImagesError | None:
+    """Delete something; return what went wrong."""
+    delete = temporary.delete or functools.partial(delete_by_id, context.arm, temporary.id)
+    try:
+        delete_patiently(context.arm, temporary.kind, temporary.id, delete)
+    except VerifiedImagesError as error:
+        return error
+    context.undo.forget(temporary.id)
+    return None
 
 
 def close_sessions(context: BuildContext) -> None:

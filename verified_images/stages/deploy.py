@@ -6,22 +6,12 @@ import functools
 from typing import TYPE_CHECKING
 
 from verified_images.cloud.compute import Login
-from verified_images.cloud.load_balancers import (
-    BACKEND_POOL,
-    SSH_POOL,
-    Service,
-    create_load_balancer,
-    read_private_frontend,
-)
-from verified_images.cloud.network import (
-    Opening,
-    begin_public_address,
-    begin_security_group,
-    read_public_address,
-)
+from verified_images.cloud.load_balancers import BACKEND_POOL, SSH_POOL, read_private_frontend
+from verified_images.cloud.network import read_public_address
 from verified_images.cloud.scale_sets import ScaleSetSpec, create_scale_set, delete_scale_set
 from verified_images.errors import UnreachableError
 from verified_images.stages.machine import Door, Guest, log_in
+from verified_images.stages.network_parts import make_scale_set_network, subnet_of
 from verified_images.stages.scale_set import Frontend, Instance, ScaleSet, instances_of
 from verified_images.stages.together import together
 from verified_images.waiting import Deadline, wait_for
@@ -34,7 +24,6 @@ if TYPE_CHECKING:
     from verified_images.stages.context import BuildContext
     from verified_images.stages.http_probe import HttpResponse
 
-LOAD_BALANCER_TAG = "AzureLoadBalancer"
 SMOKE_USER = "verifier"
 """The instances' user: another than the build's, so that what the build left behind can be told from it."""
 
@@ -48,7 +37,10 @@ def deploy(context: BuildContext, captured: CapturedImage) -> ScaleSet:
         DeadlineError: it took longer than the template's ``smoke.timeout``.
     """
     names, smoke = context.run.names, context.template.smoke
-    _create_network(context, captured)
+    if captured.scale_set_network is None:
+        make_scale_set_network(context, captured.plan)
+    else:
+        captured.scale_set_network.result()
     _create_scale_set(context, captured)
     deadline = Deadline(f"scale set '{names.scale_set}' ready", smoke.timeout)
     instances = _log_into_instances(context, _wait_for_instances(context, deadline), deadline)
@@ -64,36 +56,6 @@ def deploy(context: BuildContext, captured: CapturedImage) -> ScaleSet:
     if smoke.port:
         _wait_for_service(context, scale_set, deadline)
     return scale_set
-
-
-def _create_network(context: BuildContext, captured: CapturedImage) -> None:
-    arm, place, names = context.arm, context.place, context.run.names
-    smoke, callers = context.template.smoke, captured.plan.callers
-    openings = [Opening("ssh", context.template.builder.ssh_port, callers)]
-    if smoke.port:
-        openings.append(Opening("smoke", smoke.port, callers))
-        openings.append(Opening("probe", smoke.port, (LOAD_BALANCER_TAG,)))
-    address_id = place.network_id("publicIPAddresses", names.load_balancer_public_ip)
-    context.undo.register("network security group", place.network_id("networkSecurityGroups", names.scale_set_nsg))
-    parts = [begin_security_group(arm, place, names.scale_set_nsg, openings)]
-    public = context.template.builder.public_ip
-    if public:
-        context.undo.register("public IP address", address_id)
-        parts.append(begin_public_address(arm, place, names.load_balancer_public_ip))
-    for part in parts:
-        part.result()
-    context.undo.register("load balancer", place.network_id("loadBalancers", names.load_balancer))
-    service = Service(smoke.port, smoke.path) if smoke.port else None
-    create_load_balancer(
-        arm,
-        place,
-        names.load_balancer,
-        public_address_id=address_id if public else None,
-        subnet_id=_subnet(context, captured),
-        service=service,
-        flexible=smoke.orchestration == "flexible",
-        ssh_port=context.template.builder.ssh_port,
-    )
 
 
 def _create_scale_set(context: BuildContext, captured: CapturedImage) -> None:
@@ -116,18 +78,13 @@ def _spec(context: BuildContext, captured: CapturedImage) -> ScaleSetSpec:
         computer_name_prefix=names.computer_name_prefix,
         os_disk_type=template.builder.os_disk_type,
         interface_name=names.scale_set_nic,
-        subnet_id=_subnet(context, captured),
+        subnet_id=subnet_of(context, captured.plan),
         security_group_id=place.network_id("networkSecurityGroups", names.scale_set_nsg),
         backend_pool_id=f"{balancer_id}/backendAddressPools/{BACKEND_POOL}",
         ssh_pool_id=None if flexible else f"{balancer_id}/inboundNatPools/{SSH_POOL}",
         security_type=captured.plan.security_type,
         purchase_plan=captured.plan.source.purchase_plan,
     )
-
-
-def _subnet(context: BuildContext, captured: CapturedImage) -> str:
-    names = context.run.names
-    return captured.plan.subnet or context.place.network_id("virtualNetworks/subnets", names.vnet, names.subnet)
 
 
 def _wait_for_instances(context: BuildContext, deadline: Deadline) -> Sequence[InstanceState]:

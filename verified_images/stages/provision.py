@@ -9,26 +9,22 @@ from typing import TYPE_CHECKING
 from verified_images.cloud.compute import (
     Login,
     MachineSpec,
-    create_machine,
+    begin_machine,
     fetch_serial_log,
     run_command,
 )
 from verified_images.cloud.groups import create_group, delete_group
 from verified_images.cloud.images import create_image_from_blob
 from verified_images.cloud.machine_extras import DataDisk, MachineExtras
-from verified_images.cloud.network import (
-    Opening,
-    begin_public_address,
-    begin_security_group,
-    begin_virtual_network,
-    create_interface,
-    read_public_address,
-)
-from verified_images.errors import ProvisionerError, VerifiedImagesError
+from verified_images.cloud.network import read_public_address
+from verified_images.errors import CloudError, ProvisionerError, VerifiedImagesError
 from verified_images.provisioners import ProvisionContext, run_provisioners
+from verified_images.ssh.host_keys import read_serial_log
 from verified_images.stages.machine import Door, Guest, Machine, log_in
+from verified_images.stages.network_parts import make_machine_network
+from verified_images.stages.together import both
 from verified_images.templates.model import reveal
-from verified_images.waiting import Deadline, pause
+from verified_images.waiting import UNLIMITED, Deadline, pause, wait_for
 
 if TYPE_CHECKING:
     from verified_images.cloud.operations import Operation
@@ -59,9 +55,11 @@ def provision(context: BuildContext, plan: BuildPlan) -> Provisioned:
         ProvisionerError: a provisioner failed.
     """
     create_temporary_group(context)
-    private_address = create_network(context, plan)
-    boot(context, plan)
-    machine = log_into_build_machine(context, private_address)
+    private_address = prepare(context, plan)
+    booting = begin_boot(context, plan)
+    # The machine lets us in long before Azure calls it provisioned.
+    log_in_early = functools.partial(log_into_build_machine, context, private_address, booting)
+    machine, _ = both(log_in_early, booting.result)
     apply_provisioners(context, machine)
     return Provisioned(plan, machine)
 
@@ -103,50 +101,32 @@ def create_temporary_group(context: BuildContext) -> None:
     create_group(arm, place.group, place.location, place.tags)
 
 
-def create_network(context: BuildContext, plan: BuildPlan) -> str:
-    """Create the network that admits SSH from the caller alone; return the machine's private address."""
-    arm, place, names, builder = context.arm, context.place, context.run.names, context.template.builder
-    nsg_id = place.network_id("networkSecurityGroups", names.nsg)
-    vnet_id = place.network_id("virtualNetworks", names.vnet)
-    address_id = place.network_id("publicIPAddresses", names.public_ip)
-    context.undo.register("network security group", nsg_id)
-    parts: list[Operation[object]] = [
-        begin_security_group(arm, place, names.nsg, [Opening("ssh", builder.ssh_port, plan.callers)]),
-    ]
-    if plan.subnet is None:
-        context.undo.register("virtual network", vnet_id)
-        parts.append(begin_virtual_network(arm, place, names.vnet, names.subnet))
-    if builder.public_ip:
-        context.undo.register("public IP address", address_id)
-        parts.append(begin_public_address(arm, place, names.public_ip, sku=builder.public_ip_sku))
-    for part in parts:
-        part.result()
-    context.undo.register("network interface", place.network_id("networkInterfaces", names.nic))
-    return create_interface(
-        arm,
-        place,
-        names.nic,
-        subnet_id=plan.subnet or f"{vnet_id}/subnets/{names.subnet}",
-        security_group_id=nsg_id,
-        public_address_id=address_id if builder.public_ip else None,
-        accelerated=builder.accelerated_networking,
-    )
+def prepare(context: BuildContext, plan: BuildPlan) -> str:
+    """Create what the machine is made from: its network, and its image if that is a VHD; return its private address."""
+    network = functools.partial(make_machine_network, context, plan)
+    if not plan.source.vhd:
+        return network()
+    private_address, _ = both(network, functools.partial(_create_source_image, context, plan.source.vhd))
+    return private_address
 
 
-def boot(context: BuildContext, plan: BuildPlan) -> None:
-    """Create the build VM from the pinned source."""
+def _create_source_image(context: BuildContext, vhd: str) -> None:
+    name = context.run.names.source_image
+    context.undo.register("image", context.place.compute_id("images", name))
+    create_image_from_blob(context.arm, context.place, name, vhd)
+
+
+def begin_boot(context: BuildContext, plan: BuildPlan) -> Operation[object]:
+    """Begin to create the build VM from the pinned source."""
     arm, place, names = context.arm, context.place, context.run.names
-    if plan.source.vhd:
-        context.undo.register("image", place.compute_id("images", names.source_image))
-        create_image_from_blob(arm, place, names.source_image, plan.source.vhd)
     for disk in (names.os_disk, *(each.name for each in data_disks(context))):
         context.undo.register("disk", place.compute_id("disks", disk))
     context.undo.register("virtual machine", place.compute_id("virtualMachines", names.virtual_machine))
-    create_machine(arm, place, _machine_spec(context, plan))
+    return begin_machine(arm, place, _machine_spec(context, plan))
 
 
-def log_into_build_machine(context: BuildContext, private_address: str) -> Machine:
-    """Wait until the build VM is up and return it with a session into it."""
+def log_into_build_machine(context: BuildContext, private_address: str, booting: Operation[object]) -> Machine:
+    """Wait until the build VM is up and return it with a session into it; it may be still ``booting`` for Azure."""
     arm, place, builder = context.arm, context.place, context.template.builder
     name = context.run.names.virtual_machine
     pause(builder.pause_before_connecting)
@@ -157,9 +137,26 @@ def log_into_build_machine(context: BuildContext, private_address: str) -> Machi
         run_command=functools.partial(run_command, arm, place.group, name),
     )
     host = read_public_address(arm, place, context.run.names.public_ip) if builder.public_ip else private_address
+    _wait_for_sign_of_life(context, guest, booting)
     door = Door(host, builder.ssh_port, builder.username, context.key)
     session = log_in(context, guest, door, Deadline(f"a session to '{name}'", builder.ssh_timeout))
     return Machine(guest.id, name, session.run("hostname").stdout.decode().strip(), private_address, session)
+
+
+def _wait_for_sign_of_life(context: BuildContext, guest: Guest, booting: Operation[object]) -> None:
+    """Wait until there is a point in trying to log in: the guest has told its host keys, or Azure is done with it."""
+
+    def look(_deadline: Deadline) -> bool | None:
+        if booting.done:
+            return True
+        try:
+            return bool(read_serial_log(guest.read_serial_log())) or None
+        except CloudError:
+            return None  # there may be no log yet
+
+    wait_for(
+        look, Deadline(f"a sign of life of '{guest.name}'", UNLIMITED), every=context.arm.connection.polling_interval
+    )
 
 
 def _machine_spec(context: BuildContext, plan: BuildPlan) -> MachineSpec:

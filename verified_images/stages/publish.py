@@ -14,6 +14,7 @@ from verified_images.errors import CloudError, ConflictError, GateClosedError
 from verified_images.naming import EXPIRY_TAG, INPUTS_TAG, format_time
 from verified_images.stages.candidate import VERDICT_TAG, VERIFIED, delete_own_image
 from verified_images.stages.snapshots import publish_snapshots
+from verified_images.stages.together import both
 from verified_images.waiting import Deadline, wait_for
 
 if TYPE_CHECKING:
@@ -50,8 +51,9 @@ def publish(context: BuildContext, captured: CapturedImage, scale_set: ScaleSet,
     snapshots: tuple[str, ...] = ()
     # The managed image first: a gallery version that is visible cannot be taken back unnoticed.
     if captured.plan.managed_image:
-        published.append(_publish_managed(context, captured, captured.plan.managed_image, tags))
-        snapshots = publish_snapshots(context, tags)
+        make = functools.partial(_publish_managed, context, captured, captured.plan.managed_image, tags)
+        snapshots, _ = both(functools.partial(publish_snapshots, context, tags), make)
+        published.append(captured.plan.managed_image)
     gallery = context.template.image.gallery
     regions: tuple[str, ...] = (context.place.location,)
     if captured.gallery_version and gallery:
@@ -81,7 +83,7 @@ def verified_tags(context: BuildContext, captured: CapturedImage, verdict: Verdi
     }
 
 
-def _publish_managed(context: BuildContext, captured: CapturedImage, image_id: str, tags: Mapping[str, str]) -> str:
+def _publish_managed(context: BuildContext, captured: CapturedImage, image_id: str, tags: Mapping[str, str]) -> None:
     """Make the image anew from the same generalized VM: Azure copies no managed image into another group."""
     parsed = parse_id(image_id)
     context.undo.register("image", image_id, functools.partial(delete_own_image, context, image_id))
@@ -94,7 +96,6 @@ def _publish_managed(context: BuildContext, captured: CapturedImage, image_id: s
         generation=captured.plan.source.generation,
         zone_resilient=context.template.image.managed is not None and context.template.image.managed.zone_resilient,
     ).result()
-    return image_id
 
 
 def _publish_version(

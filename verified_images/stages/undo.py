@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from verified_images.cloud.ids import is_inside, same_id
+from verified_images.errors import CalledOffError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,14 +32,26 @@ class UndoStack:
         self._stack: list[Temporary] = []
         self._kept: list[str] = []
         self._used = False
+        self._sealed = False
         self._lock = threading.Lock()
 
     def register(self, kind: str, resource_id: str, delete: Callable[[], None] | None = None) -> None:
-        """Remember a resource that is about to be made; once this returns it may be made."""
-        self._journal.planned(kind, resource_id)
+        """Remember a resource that is about to be made; once this returns it may be made.
+
+        Raises:
+            CalledOffError: clean-up has begun.
+        """
         with self._lock:
+            if self._sealed:
+                raise CalledOffError
+            self._journal.planned(kind, resource_id)
             self._used = True
             self._stack.append(Temporary(kind, resource_id, delete))
+
+    def seal(self) -> None:
+        """Let nothing be made any more: what there is, is being removed."""
+        with self._lock:
+            self._sealed = True
 
     def forget(self, resource_id: str) -> None:
         """Strike out a resource that does not exist any more, or is somebody else's, and all that was inside it."""
