@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from verified_images.emulator.arm_errors import ArmError, invalid_parameter, resource_not_found
 from verified_images.emulator.compute import api_versions
 from verified_images.emulator.compute.disk_creation import existing_resource
+from verified_images.emulator.compute.early_versions import as_shown_then, as_written_today
 from verified_images.emulator.compute.frozen_files import import_vhd, release
 from verified_images.emulator.compute.image_parts import take_parts
 from verified_images.emulator.compute.publishing_profiles import (
@@ -28,7 +29,7 @@ from verified_images.emulator.store import Resource
 
 if TYPE_CHECKING:
     from verified_images.emulator.cloud import Cloud
-    from verified_images.emulator.wire import Request
+    from verified_images.emulator.wire import Answer, Request
 
 TYPE = "Microsoft.Compute/galleries/images/versions"
 _VERSION = re.compile(r"\d{1,10}\.\d{1,10}\.\d{1,10}")
@@ -42,6 +43,10 @@ class GalleryImageVersions(Kind):
     type: ClassVar[str] = TYPE
     style: ClassVar[Style] = Style(GALLERIES, retry_write=60, retry_delete=60)
     api_versions: ClassVar[tuple[str, ...]] = api_versions.GALLERIES
+
+    def put(self, cloud: Cloud, request: Request) -> Answer:
+        """Create or update the version."""
+        return super().put(cloud, as_written_today(request))
 
     def complete(self, cloud: Cloud, request: Request, body: dict[str, Any], existing: Resource | None) -> Resource:
         """Check name, source and regions; keep the source of a version that exists."""
@@ -154,7 +159,8 @@ class GalleryImageVersions(Kind):
                 "executedValidations": [],
                 "platformAttributes": [],
             }
-        return {**resource.body, "properties": {**resource.properties, **more}} if more else resource.body
+        body = {**resource.body, "properties": {**resource.properties, **more}} if more else resource.body
+        return as_shown_then(body, request.api_version)
 
     def _progress(self, cloud: Cloud, version: Resource) -> int:
         """Give how far a running replication has come, in percent of the time that it takes."""
