@@ -84,6 +84,20 @@ def test_calls_are_counted(run: Run, served: LocalCloud) -> None:
     assert set(json.loads(written)) == {"calls", "statuses", "polls"}
 
 
+def test_clients_of_azure_itself_are_led_by_a_proxy_and_told_no_other_endpoint(run: Run, served: LocalCloud) -> None:
+    _, written, _ = run("local", "env", "--state", served.state, "--as-azure")
+    assert f"export HTTPS_PROXY={served.proxy.replace('socks5', 'http')}\n" in written
+    assert f"export SSL_CERT_FILE={served.ca_bundle}\n" in written
+    assert served.endpoint not in written
+
+
+def test_clients_of_custom_clouds_are_told_the_endpoint_and_no_proxy(run: Run, served: LocalCloud) -> None:
+    _, written, _ = run("local", "env", "--state", served.state)
+    assert f"export ARM_ENDPOINT={served.endpoint}\n" in written
+    assert f"export AZURE_CLIENT_ID={served.account.client_id}\n" in written
+    assert "HTTPS_PROXY" not in written
+
+
 @pytest.mark.parametrize("command", ["faults", "applications", "statistics", "env"])
 def test_where_nothing_is_served_that_is_said(run: Run, tmp_path: Path, command: str) -> None:
     code, _, complaints = run("local", command, "--state", tmp_path)

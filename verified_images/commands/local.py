@@ -54,6 +54,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     statistics.set_defaults(run=_print_statistics)
     environment = local.add_parser("env", help="print the environment that leads Azure clients to the local Azure")
     add_state(environment)
+    environment.add_argument(
+        "--as-azure",
+        action="store_true",
+        help="for clients that know no other Azure: a proxy leads Azure's own hosts, and no others, to the local Azure",
+    )
     environment.set_defaults(run=_print_environment)
 
 
@@ -134,28 +139,42 @@ def _print_environment(options: argparse.Namespace) -> int:
     cloud = _find_running(options)
     if cloud is None:
         return 1
-    for name, value in _environment(cloud).items():
+    environment = {**_login(cloud), **(_way_as_azure(cloud) if options.as_azure else _way(cloud))}
+    for name, value in environment.items():
         sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
     return 0
 
 
-def _environment(cloud: RunningCloud) -> dict[str, str]:
-    """Give the variables of the SDKs and the azure CLI, then those that Terraform and its like read."""
+def _login(cloud: RunningCloud) -> dict[str, str]:
+    """Give who logs in, under the names of the SDKs, then under those of Terraform, Packer and their like."""
     account = cloud.account
+    values = {
+        "TENANT_ID": account.tenant_id,
+        "SUBSCRIPTION_ID": account.subscription_id,
+        "CLIENT_ID": account.client_id,
+        "CLIENT_SECRET": account.client_secret,
+    }
+    return {f"{prefix}_{name}": value for prefix in ("AZURE", "ARM") for name, value in values.items()}
+
+
+def _way(cloud: RunningCloud) -> dict[str, str]:
+    """Give what leads clients of custom clouds to the local Azure."""
     return {
         "ARM_ENDPOINT": cloud.endpoint,
         "AZURE_AUTHORITY_HOST": cloud.endpoint,
-        "AZURE_TENANT_ID": account.tenant_id,
-        "AZURE_SUBSCRIPTION_ID": account.subscription_id,
-        "AZURE_CLIENT_ID": account.client_id,
-        "AZURE_CLIENT_SECRET": account.client_secret,
         "AZURE_CORE_INSTANCE_DISCOVERY": "false",
-        "REQUESTS_CA_BUNDLE": str(cloud.ca_bundle),
-        "VI_PROXY": cloud.proxy,
         "ARM_METADATA_HOSTNAME": cloud.endpoint.removeprefix("https://"),
-        "ARM_TENANT_ID": account.tenant_id,
-        "ARM_SUBSCRIPTION_ID": account.subscription_id,
-        "ARM_CLIENT_ID": account.client_id,
-        "ARM_CLIENT_SECRET": account.client_secret,
-        "SSL_CERT_FILE": str(cloud.ca_bundle),
+        "ARM_METADATA_URL": cloud.endpoint,
+        **_trust(cloud),
     }
+
+
+def _way_as_azure(cloud: RunningCloud) -> dict[str, str]:
+    """Give what leads clients to the local Azure that call Azure's own hosts."""
+    return {"HTTPS_PROXY": cloud.proxy.replace("socks5://", "http://"), **_trust(cloud)}
+
+
+def _trust(cloud: RunningCloud) -> dict[str, str]:
+    """Give the certificates under the names of Python's clients, of Go's and OpenSSL's, and of Node's."""
+    variables = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
+    return {**dict.fromkeys(variables, str(cloud.ca_bundle)), "VI_PROXY": cloud.proxy}

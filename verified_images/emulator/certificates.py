@@ -1,6 +1,7 @@
 """The certificate authority of an installation, and the certificate of its server on 127.0.0.1.
 
-Made at first use and kept in the local Azure's folder; the private keys are readable by their owner alone.
+Made at first use and kept in the local Azure's folder; the private keys are readable by their owner alone. The server
+goes by Azure's names too, for clients that the gateway leads here: who trusts the authority has chosen to be led.
 """
 
 from __future__ import annotations
@@ -16,12 +17,20 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from verified_images.emulator.azure_hosts import AZURE_HOSTS
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 _AUTHORITY_LIFETIME = timedelta(days=3650)
 _SERVER_LIFETIME = timedelta(days=390)
 _RENEW_BEFORE = timedelta(days=30)
+_SERVER_NAMES = x509.SubjectAlternativeName(
+    [
+        x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+        *(x509.DNSName(name) for name in ("localhost", *sorted(AZURE_HOSTS))),
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +55,7 @@ def ensure_certificates(folder: Path) -> Certificates:
     if not _is_fresh(files.ca_bundle) or not authority_key_file.exists():
         _make_authority(files.ca_bundle, authority_key_file)
         files.server.unlink(missing_ok=True)
-    if not _is_fresh(files.server) or not files.server_key.exists():
+    if not _is_fresh(files.server) or not _has_its_names(files.server) or not files.server_key.exists():
         _make_server(files, authority_key_file)
     return files
 
@@ -56,6 +65,11 @@ def _is_fresh(file: Path) -> bool:
         return False
     certificate = x509.load_pem_x509_certificate(file.read_bytes())
     return certificate.not_valid_after_utc - _RENEW_BEFORE > datetime.now(UTC)
+
+
+def _has_its_names(file: Path) -> bool:
+    extensions = x509.load_pem_x509_certificate(file.read_bytes()).extensions
+    return extensions.get_extension_for_class(x509.SubjectAlternativeName).value == _SERVER_NAMES
 
 
 def _make_authority(file: Path, key_file: Path) -> None:
@@ -90,7 +104,6 @@ def _make_server(files: Certificates, authority_key_file: Path) -> None:
     if not isinstance(authority_key, ec.EllipticCurvePrivateKey):
         raise TypeError(f"{authority_key_file} does not hold the authority's key; delete its folder to make it anew")
     key = ec.generate_private_key(ec.SECP256R1())
-    names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("localhost")]
     builder = (
         _builder(
             x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")]),
@@ -98,7 +111,7 @@ def _make_server(files: Certificates, authority_key_file: Path) -> None:
             key.public_key(),
             _SERVER_LIFETIME,
         )
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(_SERVER_NAMES, critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)

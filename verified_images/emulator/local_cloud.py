@@ -88,8 +88,8 @@ class LocalCloud:
     """A running local Azure; closing it stops its machines and keeps its state.
 
     ``endpoint`` is Resource Manager's URL and the authority of tokens, ``ca_bundle`` the file to verify it with,
-    ``account`` who to log in as, ``proxy`` the SOCKS5 URL under which its public addresses are reached, ``faults`` the
-    rules by which it misbehaves.
+    ``account`` who to log in as, ``proxy`` the SOCKS5 URL under which its public addresses are reached, and Azure's own
+    hosts lead to it (HTTP CONNECT is spoken there too), ``faults`` the rules by which it misbehaves.
     """
 
     def __init__(self, state: Path, options: Options | None = None) -> None:
@@ -149,6 +149,7 @@ class LocalCloud:
         server = Server(make_app(self.cloud), certificates, options.port)
         undo.callback(server.close)
         server.start()
+        gateway.resource_manager = server.port
         undo.callback(self.cloud.closing.set)
         self.endpoint = f"https://127.0.0.1:{server.port}"
         if options.announced:

@@ -190,6 +190,37 @@ def test_what_is_not_served_is_refused(gateway: Gateway, request_bytes: bytes, a
     assert read_all(connection) == answer
 
 
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (b"CONNECT 198.51.100.77:22 HTTP/1.1\r\nHost: x\r\n\r\n", 502),
+        (b"CONNECT management.azure.com:80 HTTP/1.1\r\n\r\n", 502),
+        (b"CONNECT 127.0.0.1:22 HTTP/1.0\r\n\r\n", 403),
+        (b"CONNECT [::1]:22 HTTP/1.1\r\n\r\n", 400),
+        (b"GET http://example.com/ HTTP/1.1\r\n\r\n", 405),
+        (b"NONSENSE\r\n\r\n", 400),
+        (b"C" * 100_000, 400),
+    ],
+    ids=["unknown", "port of azure", "private", "IPv6", "get", "nonsense", "endless"],
+)
+def test_what_http_cannot_connect_to_is_refused_with_a_status(
+    place: Place, gateway: Gateway, request_bytes: bytes, status: int
+) -> None:
+    del place
+    connection = socket.create_connection(("127.0.0.1", gateway.port), timeout=10)
+    connection.sendall(request_bytes)
+    assert read_all(connection).startswith(f"HTTP/1.1 {status} ".encode())
+
+
+def test_http_connects_to_machines_too(place: Place, machines: Machines, gateway: Gateway, undo: ExitStack) -> None:
+    address = make_machine(place, rule(100))
+    machines.listen("vm", SSH, undo.enter_context(counting()))
+    connection = Proxy.from_url(f"http://127.0.0.1:{gateway.port}").connect(address, SSH, timeout=10)
+    connection.sendall(b"x" * 1000)
+    connection.shutdown(socket.SHUT_WR)
+    assert read_all(connection) == b"1000"
+
+
 def test_many_connections_at_once_keep_apart(
     place: Place, machines: Machines, gateway: Gateway, undo: ExitStack
 ) -> None:

@@ -13,6 +13,7 @@ import jwt
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from verified_images.emulator.arm_errors import ArmError
+from verified_images.emulator.azure_hosts import login_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -143,7 +144,7 @@ def check_token(account: Account, headers: Mapping[str, str], base_url: str) -> 
 
 def _unauthorized(account: Account, base_url: str, code: str, message: str) -> ArmError:
     challenge = (
-        f'Bearer authorization_uri="{base_url}/{account.tenant_id}", error="invalid_token", '
+        f'Bearer authorization_uri="{login_url(base_url)}/{account.tenant_id}", error="invalid_token", '
         f'error_description="{message}"'
     )
     return ArmError(401, code, message, headers={"WWW-Authenticate": challenge, "x-ms-failure-cause": "gateway"})

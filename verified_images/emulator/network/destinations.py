@@ -15,8 +15,8 @@ from verified_images.emulator.network.references import configurations_naming, i
 if TYPE_CHECKING:
     from verified_images.emulator.cloud import Cloud
     from verified_images.emulator.network.balancing import Balancing
+    from verified_images.emulator.network.proxy_request import Target
     from verified_images.emulator.network.references import IpConfiguration
-    from verified_images.emulator.network.socks import Target
     from verified_images.emulator.store import Resource
 
 

@@ -1,4 +1,4 @@
-"""The way from the host to the local Azure's public addresses: a SOCKS5 proxy on 127.0.0.1."""
+"""The way from the host to the local Azure's public addresses: a SOCKS5 and HTTP CONNECT proxy on 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ import logging
 import socket
 import threading
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from verified_images.emulator.azure_hosts import is_azures
 from verified_images.emulator.hypervisor import HypervisorError
+from verified_images.emulator.network import http_connect, socks
 from verified_images.emulator.network.balancing import Balancing
 from verified_images.emulator.network.destinations import Nowhere, find_destination
 from verified_images.emulator.network.probing import Probing
-from verified_images.emulator.network.socks import Reply, SocksError, Target, answer, read_request
+from verified_images.emulator.network.proxy_request import ProxyRequestError, Reply, Target
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from verified_images.emulator.cloud import Cloud
 
 logger = logging.getLogger(__name__)
@@ -31,8 +36,27 @@ _REFUSALS = {Nowhere.UNKNOWN: Reply.NETWORK_UNREACHABLE, Nowhere.PRIVATE: Reply.
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
+@dataclass(frozen=True, slots=True)
+class _Client:
+    """Who asks, and how it is answered in the protocol that it speaks."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    reply: Callable[[asyncio.StreamWriter, Reply], None]
+
+    @property
+    def streams(self) -> Streams:
+        return self.reader, self.writer
+
+    def answer(self, reply: Reply) -> None:
+        self.reply(self.writer, reply)
+
+
 class Gateway:
     """Listens on ``port`` (0 takes a free one) until it is closed.
+
+    A client's first byte tells whether it speaks SOCKS 5 or HTTP. Azure's own hosts lead to ``resource_manager``, the
+    port on 127.0.0.1 on which the local Azure is served, once that is set: for clients that know no other endpoint.
 
     A connection that Azure would drop is held and tried again, as TCP does, until the client gives up, but for at
     most ``patience`` seconds; then the host is said to be unreachable. What leads to a guest may accept a connection
@@ -43,6 +67,7 @@ class Gateway:
         self._cloud = cloud
         self._patience = patience
         self._grace = grace
+        self.resource_manager: int | None = None
         self._probing = Probing(cloud)
         self._balancing = Balancing(cloud, self._probing)
         # asyncio switches Nagle's algorithm off only where the protocol is told.
@@ -93,19 +118,33 @@ class Gateway:
             await _hang_up(writer)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        first = await asyncio.wait_for(reader.readexactly(1), _HANDSHAKE_SECONDS)
+        speaks_socks = first[0] == socks.VERSION
+        client = _Client(reader, writer, socks.answer if speaks_socks else http_connect.answer)
+        reading = socks.read_request(reader, writer) if speaks_socks else http_connect.read_request(reader, first)
         try:
-            target = await asyncio.wait_for(read_request(reader, writer), _HANDSHAKE_SECONDS)
-        except SocksError as error:
+            target = await asyncio.wait_for(reading, _HANDSHAKE_SECONDS)
+        except ProxyRequestError as error:
             logger.info("a client of the gateway is refused: %s", error)
             if error.reply is not None:
-                answer(writer, error.reply)
+                client.answer(error.reply)
             return
-        client = str(writer.get_extra_info("peername")[0])
-        found = await self._reach(reader, target, client)
+        if self.resource_manager is not None and is_azures(target.host, target.port):
+            await self._lead_to_azure(client, self.resource_manager)
+            return
+        found = await self._reach(reader, target, str(writer.get_extra_info("peername")[0]))
         if isinstance(found, Reply):
-            answer(writer, found)
+            client.answer(found)
         elif found is not None:
-            await self._carry_over((reader, writer), found)
+            await self._carry_over(client, found)
+
+    async def _lead_to_azure(self, client: _Client, port: int) -> None:
+        azure = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            client.answer(Reply.SUCCEEDED)
+            await _relay(client.streams, azure)
+        finally:
+            await _hang_up(azure[1])
 
     async def _reach(self, reader: asyncio.StreamReader, target: Target, client: str) -> Streams | Reply | None:
         """Connect to where a target leads, trying again while packets are dropped as TCP does.
@@ -139,15 +178,15 @@ class Gateway:
         except (HypervisorError, OSError):
             return Nowhere.DROPPED
 
-    async def _carry_over(self, client: Streams, guest: Streams) -> None:
+    async def _carry_over(self, client: _Client, guest: Streams) -> None:
         try:
             first = await _listen_for(guest[0], self._grace)
             if first == b"":
-                answer(client[1], Reply.REFUSED)
+                client.answer(Reply.REFUSED)
                 return
-            answer(client[1], Reply.SUCCEEDED)
-            client[1].write(first or b"")
-            await _relay(client, guest)
+            client.answer(Reply.SUCCEEDED)
+            client.writer.write(first or b"")
+            await _relay(client.streams, guest)
         finally:
             await _hang_up(guest[1])
 

@@ -1,0 +1,83 @@
+"""The local Azure in the place of Azure itself: clients call Azure's own hosts, and the gateway leads them here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from azure.identity import ClientSecretCredential
+from azure.mgmt.resource.resources import ResourceManagementClient
+from cryptography import x509
+
+from verified_images.emulator.certificates import ensure_certificates
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from verified_images.emulator import LocalCloud
+
+METADATA = "/metadata/endpoints?api-version="
+
+
+@pytest.fixture
+def proxies(local_cloud: LocalCloud) -> dict[str, str]:
+    return {"https": local_cloud.proxy.replace("socks5", "http")}
+
+
+def test_an_sdk_that_is_told_nothing_but_the_proxy_works(
+    local_cloud: LocalCloud, proxies: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxies["https"])
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(local_cloud.ca_bundle))
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    account = local_cloud.account
+    credential = ClientSecretCredential(account.tenant_id, account.client_id, account.client_secret)
+    with credential, ResourceManagementClient(credential, account.subscription_id) as client:
+        client.resource_groups.create_or_update("as-azure", {"location": "westeurope"})
+        client.resource_groups.begin_delete("as-azure").result()
+
+
+@pytest.mark.parametrize("host", ["management.azure.com", "login.microsoftonline.com"])
+def test_azures_hosts_describe_azure(local_cloud: LocalCloud, proxies: dict[str, str], host: str) -> None:
+    url = f"https://{host}{METADATA}2022-09-01"
+    described = requests.get(url, proxies=proxies, verify=str(local_cloud.ca_bundle), timeout=30).json()
+    assert described["name"] == "AzureCloud"
+    assert described["resourceManager"] == "https://management.azure.com/"
+    assert described["authentication"]["loginEndpoint"] == "https://login.microsoftonline.com"
+    assert described["suffixes"]["storage"] == "core.windows.net"
+
+
+def test_nothing_that_is_not_azures_is_reached(local_cloud: LocalCloud, proxies: dict[str, str]) -> None:
+    with pytest.raises(requests.exceptions.ProxyError, match="502"):
+        requests.get("https://example.com/", proxies=proxies, verify=str(local_cloud.ca_bundle), timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("version", "shape", "login"),
+    [("2015-01-01", dict, "graphEndpoint"), ("2019-05-01", list, "name"), ("2022-09-01", dict, "name")],
+)
+def test_each_version_of_the_clouds_description_has_its_shape(
+    local_cloud: LocalCloud, version: str, shape: type, login: str
+) -> None:
+    url = f"{local_cloud.endpoint}{METADATA}{version}"
+    described: Any = requests.get(url, verify=str(local_cloud.ca_bundle), timeout=30).json()
+    assert type(described) is shape
+    cloud = described[0] if shape is list else described
+    assert login in cloud
+    assert cloud["authentication"]["loginEndpoint"].rstrip("/") == local_cloud.endpoint
+
+
+def test_a_certificate_from_before_azures_names_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as before:
+        names = x509.SubjectAlternativeName([x509.DNSName("localhost")])
+        before.setattr("verified_images.emulator.certificates._SERVER_NAMES", names)
+        old = ensure_certificates(tmp_path).server.read_bytes()
+    authority = (tmp_path / "ca.pem").read_bytes()
+    renewed = ensure_certificates(tmp_path)
+    certificate = x509.load_pem_x509_certificate(renewed.server.read_bytes())
+    found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert "management.azure.com" in found.get_values_for_type(x509.DNSName)
+    assert renewed.server.read_bytes() != old
+    assert renewed.ca_bundle.read_bytes() == authority
+    assert ensure_certificates(tmp_path).server.read_bytes() == renewed.server.read_bytes()

@@ -1,0 +1,33 @@
+"""The names of Azure's own hosts, which the gateway leads to the local Azure for clients that know no other.
+
+Source: Microsoft Learn, "Azure Resource Manager endpoints"; Azure's answer to ``/metadata/endpoints``.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+RESOURCE_MANAGER = "management.azure.com"
+LOGIN = "login.microsoftonline.com"
+AZURE_HOSTS = frozenset({RESOURCE_MANAGER, LOGIN, "login.windows.net", "login.microsoft.com", "sts.windows.net"})
+HTTPS = 443
+
+
+def is_azures(host: str, port: int) -> bool:
+    """Tell whether a client that connects to a host's port means Azure's Resource Manager or login."""
+    return port == HTTPS and host.lower().rstrip(".") in AZURE_HOSTS
+
+
+def stands_for_azure(base_url: str) -> bool:
+    """Tell whether a client that has called ``base_url`` takes the local Azure for Azure itself."""
+    return urlsplit(base_url).hostname in AZURE_HOSTS
+
+
+def login_url(base_url: str) -> str:
+    """Give where a client logs in that has called ``base_url``: beside Azure's names Azure's, else where it called."""
+    return f"https://{LOGIN}" if stands_for_azure(base_url) else base_url
+
+
+def resource_manager_url(base_url: str) -> str:
+    """Give where Resource Manager is for a client that has called ``base_url``."""
+    return f"https://{RESOURCE_MANAGER}" if stands_for_azure(base_url) else base_url
