@@ -7,18 +7,30 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.clients.azure_cli import IS_INSTALLED, AzureCli
-from verified_images.emulator import LocalCloud, Options
+from verified_images.emulator import LocalCloud, Options, find_running
+from verified_images.emulator.timing import load_timing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from verified_images.emulator import RunningCloud
+
 
 @pytest.fixture(scope="package")
 def local_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     folder = tmp_path_factory.mktemp("clients")
-    with LocalCloud(folder / "azure", Options(hypervisor="fake", cache=folder / "cache")) as cloud:
+    # Clients that wait as long as they are told to wait for a fifth of that.
+    options = Options(hypervisor="fake", cache=folder / "cache", timing=load_timing("instant", 0.2), announced=True)
+    with LocalCloud(folder / "azure", options) as cloud:
         yield cloud
+
+
+@pytest.fixture(scope="package")
+def running(local_cloud: LocalCloud) -> RunningCloud:
+    found = find_running(local_cloud.state)
+    assert found is not None
+    return found
 
 
 @pytest.fixture(scope="package")

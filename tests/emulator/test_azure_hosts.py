@@ -54,17 +54,17 @@ def test_nothing_that_is_not_azures_is_reached(local_cloud: LocalCloud, proxies:
 
 
 @pytest.mark.parametrize(
-    ("version", "shape", "login"),
-    [("2015-01-01", dict, "graphEndpoint"), ("2019-05-01", list, "name"), ("2022-09-01", dict, "name")],
+    ("version", "is_list", "name"),
+    [("2015-01-01", False, "graphEndpoint"), ("2019-05-01", True, "name"), ("2022-09-01", False, "name")],
 )
 def test_each_version_of_the_clouds_description_has_its_shape(
-    local_cloud: LocalCloud, version: str, shape: type, login: str
+    local_cloud: LocalCloud, version: str, name: str, *, is_list: bool
 ) -> None:
     url = f"{local_cloud.endpoint}{METADATA}{version}"
-    described: Any = requests.get(url, verify=str(local_cloud.ca_bundle), timeout=30).json()
-    assert type(described) is shape
-    cloud = described[0] if shape is list else described
-    assert login in cloud
+    described = requests.get(url, verify=str(local_cloud.ca_bundle), timeout=30).json()
+    assert isinstance(described, list) is is_list
+    cloud: Any = described[0] if is_list else described
+    assert name in cloud
     assert cloud["authentication"]["loginEndpoint"].rstrip("/") == local_cloud.endpoint
 
 

@@ -139,14 +139,18 @@ def _print_environment(options: argparse.Namespace) -> int:
     cloud = _find_running(options)
     if cloud is None:
         return 1
-    environment = {**_login(cloud), **(_way_as_azure(cloud) if options.as_azure else _way(cloud))}
-    for name, value in environment.items():
+    for name, value in clients_environment(cloud, as_azure=options.as_azure).items():
         sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
     return 0
 
 
+def clients_environment(cloud: RunningCloud, *, as_azure: bool) -> dict[str, str]:
+    """Give the variables that lead clients to a local Azure; ``as_azure`` those that know Azure's own hosts alone."""
+    return {**_login(cloud), **(_way_as_azure(cloud) if as_azure else _way(cloud))}
+
+
 def _login(cloud: RunningCloud) -> dict[str, str]:
-    """Give who logs in, under the names of the SDKs, then under those of Terraform, Packer and their like."""
+    """Give who logs in, under the names of the SDKs, of Terraform, Packer and their like, and of Ansible."""
     account = cloud.account
     values = {
         "TENANT_ID": account.tenant_id,
@@ -154,7 +158,11 @@ def _login(cloud: RunningCloud) -> dict[str, str]:
         "CLIENT_ID": account.client_id,
         "CLIENT_SECRET": account.client_secret,
     }
-    return {f"{prefix}_{name}": value for prefix in ("AZURE", "ARM") for name, value in values.items()}
+    return {
+        **{f"{prefix}_{name}": value for prefix in ("AZURE", "ARM") for name, value in values.items()},
+        "AZURE_TENANT": account.tenant_id,
+        "AZURE_SECRET": account.client_secret,
+    }
 
 
 def _way(cloud: RunningCloud) -> dict[str, str]:
