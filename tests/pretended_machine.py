@@ -9,10 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ALL_TESTS = "pytest -n 2 --dist loadgroup --no-loadscope-reorder"
-CLIENTS = (
+_PIP = "--disable-pip-version-check --no-input --quiet --no-deps"
+AZURE_CLI = (
     "python -m venv .venv-clients",
-    "python -m pip install --disable-pip-version-check --no-input --quiet --no-compile --no-deps -r .ci/clients.txt",
+    f"python -m pip install {_PIP} --no-compile -r .ci/clients.txt",
 )
+COLLECTION = (
+    f"python -m pip install {_PIP} --no-compile --target .venv-clients/collection/sdk -r .ci/azcollection.txt",
+    f"python -m pip download {_PIP} --dest .venv-clients/collection ansible==12.3.0",
+    "python - .venv-clients/collection ansible-12.3.0-py3-none-any.whl",
+)
+CLIENTS = (*AZURE_CLI, *COLLECTION)
 REPOSITORY = Path(__file__).parents[1]
 SHELL_TOOLS = (
     "cat", "cp", "date", "dirname", "env", "flock", "mkdir", "mktemp", "mv", "readlink", "rm", "sha256sum", "sh",
@@ -114,7 +121,7 @@ def make_machine(folder: Path) -> Machine:
     machine = Machine(folder)
     for part in ("bin", "a project/.ci"):
         (folder / part).mkdir(parents=True)
-    for name in ("pyproject.toml", ".ci/constraints.txt", ".ci/clients.txt", ".ci/run"):
+    for name in ("pyproject.toml", ".ci/constraints.txt", ".ci/clients.txt", ".ci/azcollection.txt", ".ci/run"):
         shutil.copy(REPOSITORY / name, machine.project / name)
     script = (REPOSITORY / "dev").read_text()
     probed_files = re.findall(r"(?m)^[\w-]+ +(/\S+)$", script)
@@ -137,6 +144,7 @@ def make_machine(folder: Path) -> Machine:
     for path, text in (("python3", PYTHON), ("venv-python", VENV_PYTHON)):
         (folder / path).write_text(text)
         (folder / path).chmod(0o755)
+    machine.add_command("packer")
     machine.add_command("python3", PYTHON)
     machine.add_command("apt-get", APT_GET)
     machine.add_command("systemctl", f'{NOTE}note "$@"\n')

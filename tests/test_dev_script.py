@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.pretended_machine import ALL_TESTS, CLIENTS, SUDO, Machine, make_machine
+from tests.pretended_machine import ALL_TESTS, AZURE_CLI, CLIENTS, SUDO, Machine, make_machine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,9 +90,25 @@ class TestSetUp:
 
         result = machine.run("test")
 
-        assert machine.take_calls() == [*CLIENTS, f"python -m {ALL_TESTS}"]
+        assert machine.take_calls() == [*AZURE_CLI, f"python -m {ALL_TESTS}"]
         assert "no route to the index" in result.stderr
-        assert "dev: the tests of the azure CLI are skipped" in result.stderr
+        assert "dev: the tests of the azure CLI and of Ansible's azure collection are skipped" in result.stderr
+
+    def test_installs_packer_where_there_is_one(self, machine: Machine) -> None:
+        machine.run("check")
+        machine.run("test", "tests/clients")
+        machine.remove_command("packer")
+        machine.take_calls()
+
+        machine.run("test", "tests/clients")
+        machine.set("packages-are-unknown")
+        refused = machine.run("test", "tests/clients")
+        refused_before = machine.run("test", "tests/clients")
+
+        calls = machine.take_calls()
+        assert [call for call in calls if call.endswith(" packer")] == [calls[0]] * 3
+        assert "dev: the tests of Packer are skipped" in refused.stderr
+        assert "apt" not in refused_before.stderr
 
     def test_leaves_the_clients_of_others_out_where_no_test_of_theirs_is_asked_for(self, machine: Machine) -> None:
         machine.run("check")
@@ -124,7 +140,7 @@ class TestSetUp:
 
         calls = machine.take_calls()
         assert calls.count("python3 -m venv .venv") == 1
-        assert sum(" pip install " in call for call in calls) == 3
+        assert sum(" pip install " in call for call in calls) == 4
         assert calls.count(f"python -m {ALL_TESTS}") == 2
         assert [result.returncode for result in results] == [5, 5]
 

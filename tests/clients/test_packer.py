@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("packer") is None, reason="packer is not installed: ./dev test installs it"),
 ]
 
-TEMPLATES = Path(__file__).parent / "packer"
+FILES = Path(__file__).parent / "packer"
 LOCATION: Any = {"location": "westeurope"}
 DEFINITION: Any = {
     **LOCATION,
@@ -52,6 +52,9 @@ def build(azure: Clients, running: RunningCloud, tmp_path_factory: pytest.TempPa
     """Give the output of the build."""
     del azure
     folder = tmp_path_factory.mktemp("packer")
+    shutil.copy(FILES / "motd", folder)
+    # Under its own name pytest would take it for a spec.
+    template = shutil.copy(FILES / "hello.hcl", folder / "hello.pkr.hcl")
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
@@ -59,7 +62,7 @@ def build(azure: Clients, running: RunningCloud, tmp_path_factory: pytest.TempPa
         "CHECKPOINT_DISABLE": "1",
         **clients_environment(running, as_azure=True),
     }
-    command: list[str | Path] = ["packer", "build", "-color=false", TEMPLATES / "hello.pkr.hcl"]
+    command: list[str | Path] = ["packer", "build", "-color=false", template]
     done = subprocess.run(
         command, env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=300
     )
