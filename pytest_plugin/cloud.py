@@ -55,8 +55,8 @@ class Cloud(Protocol):
     def name(self) -> str:
         """What reports call it: azure or local."""
 
-    def open_build(self, template: Template, run: Run, output: Output) -> OpenBuild:
-        """Begin the build of a template; nothing is created yet."""
+    def open_build(self, template: Template, run: Run, output: Output, *, layers: bool = False) -> OpenBuild:
+        """Begin the build of a template, with ``layers`` on the disk of an earlier one; nothing is created yet."""
 
     def resume_build(self, template: Template, record: Record, output: Output) -> OpenBuild:
         """Go on with the build of an earlier run."""
@@ -125,7 +125,7 @@ class ConnectedCloud:
         self._lock = threading.Lock()
         self._connection: CloudConnection | None = None
 
-    def open_build(self, template: Template, run: Run, output: Output) -> JournaledBuild:
+    def open_build(self, template: Template, run: Run, output: Output, *, layers: bool = False) -> JournaledBuild:
         """Begin the build of a template, with a journal of what it creates."""
         from verified_images.journal import Journal, Target, journal_folder  # noqa: PLC0415 - only runs with specs
         from verified_images.pipeline import Build  # noqa: PLC0415 - imports the Azure SDK
@@ -136,7 +136,7 @@ class ConnectedCloud:
             self._prepare(connection, template, output)
         target = Target(connection.name, connection.subscription_id, connection.endpoint)
         journal = Journal.open(run, journal_folder(), target=target)
-        build = Build(template, connection, run, journal=journal, output=output)
+        build = Build(template, connection, run, journal=journal, output=output, layers=layers)
         return JournaledBuild(build, journal, outlives_session, self._proxy_command)
 
     def resume_build(self, template: Template, record: Record, output: Output) -> JournaledBuild:

@@ -24,7 +24,8 @@ class Course:
 
     ``record`` is the earlier run that is gone on with, from ``start``. Nothing is done after ``stop_after``, for the
     reason ``stop_reason``. ``keep`` and ``keep_on_failure`` say for how long what there is stays, where it does;
-    With ``gated`` an image that is published already is not built again;
+    With ``gated`` an image that is published already is not built again; with ``layers`` the machine begins with the
+    disk of an earlier run, if one has begun with the same provisioners;
     ``tested`` are the digests of tests that passed in the earlier run, by node id.
     """
 
@@ -36,6 +37,7 @@ class Course:
     keep_on_failure: timedelta | None = None
     reuse: bool = False
     gated: bool = False
+    layers: bool = False
     tested: Mapping[str, str] = field(default_factory=dict)
 
     def closed_by(self, stage: Stage) -> str:
@@ -52,8 +54,8 @@ class Course:
         return f"run {self.record.run.id} has done it" if stage.rank < first.rank else ""
 
 
-def plot_course(spec: Spec, settings: Settings) -> Course:
-    """Plot the course of a spec's build.
+def plot_course(spec: Spec, settings: Settings, *, publishes: bool) -> Course:
+    """Plot the course of a spec's build; ``publishes`` tells whether its image may be published, if all goes well.
 
     Raises:
         pytest.UsageError: there is no earlier run to go on with, or not from there.
@@ -77,7 +79,15 @@ def plot_course(spec: Spec, settings: Settings) -> Course:
         reuse=settings.reuse,
         gated=settings.changed_since is not None,
         tested=tested,
+        layers=_with_layers(settings, publishes=publishes and stop_after in {None, Stage.PUBLISH}),
     )
+
+
+def _with_layers(settings: Settings, *, publishes: bool) -> bool:
+    """Say whether the machine may begin with what earlier runs have left."""
+    if settings.layers is not None:
+        return settings.layers
+    return settings.cloud == "local" and not publishes
 
 
 def _find_record(spec: Spec, settings: Settings, start: Stage) -> Record:

@@ -81,6 +81,19 @@ OPTIONS = (
         "cloud boots real ones)",
         arguments={"metavar": "N"},
     ),
+    Option(
+        "layers",
+        "begin with the disk as earlier runs have left it after the same provisioners, also where an image may be "
+        "published, and on azure",
+        "bool",
+        {"action": "store_true"},
+    ),
+    Option(
+        "no_layers",
+        "run every provisioner, also where nothing is to be published, and keep no disk for later runs",
+        "bool",
+        {"action": "store_true"},
+    ),
     Option("no_publish", "build and verify, but publish nothing", "bool", {"action": "store_true"}),
     Option(
         "allow_skips",
@@ -148,6 +161,7 @@ class Settings:
 
     ``subscription`` is None where the cloud knows it itself; ``named`` are the variables of the command line.
     ``timeouts`` are seconds by the names of the template's; ``cleanup_timeout`` is for a session that was interrupted.
+    ``layers`` is None where it depends on whether something may be published.
     """
 
     cloud: str
@@ -171,6 +185,7 @@ class Settings:
     changed_since: str | None = None
     timeouts: Mapping[str, float] = field(default_factory=dict)
     cleanup_timeout: timedelta | None = None
+    layers: bool | None = None
 
     def require_subscription(self) -> None:
         """Raise UsageError if images are to be built on Azure and nothing says in which subscription."""
@@ -221,6 +236,7 @@ def read_settings(config: pytest.Config) -> Settings:
         allow_from=tuple(_parse_range(text) for text in values["allow_from"]),
         timeouts=_parse_timeouts(values["timeout"]),
         cleanup_timeout=_parse_time("--vi-cleanup-timeout", values["cleanup_timeout"]),
+        layers=_read_layers(values),
         **_read_course(values),
     )
 
@@ -255,6 +271,12 @@ def _read_course(values: Mapping[str, Any]) -> dict[str, Any]:
         "start": start,
         "changed_since": None if values["rebuild"] else values["changed_since"] or None,
     }
+
+
+def _read_layers(values: Mapping[str, Any]) -> bool | None:
+    if values["layers"] and values["no_layers"]:
+        raise pytest.UsageError("--vi-layers has no sense beside --vi-no-layers")
+    return True if values["layers"] else False if values["no_layers"] else None
 
 
 def _stage(text: str | None, option: str, allowed: tuple[Stage, ...]) -> Stage | None:

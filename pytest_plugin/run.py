@@ -294,7 +294,7 @@ class SpecRun:
         if record is not None:
             self._opened = self.cloud.resume_build(self.template, record, self._progress)
             return
-        self._opened = self.cloud.open_build(self.template, self.run, self._progress)
+        self._opened = self.cloud.open_build(self.template, self.run, self._progress, layers=self.course.layers)
         self.plan = self._opened.build.preflight()
         self._look_for_published()
         self._build.note("inputs", {"template": str(self.spec.file), "image": image_fingerprint(self.spec)})

@@ -80,11 +80,14 @@ class SpecSession:
         if cloud_key not in self.config.stash:
             self.config.stash[cloud_key] = open_cloud(self.config, self.settings)
         # Journals are looked at only where something will be run: --collect-only needs none.
-        course = Course() if self.config.getoption("collectonly") else plot_course(spec, self.settings)
+        left_out = self._inventory.left_out(spec, items)
+        only_collects = self.config.getoption("collectonly")
+        publishes = self.settings.publish and not left_out
+        course = Course() if only_collects else plot_course(spec, self.settings, publishes=publishes)
         gate = Gate(
             self.outcomes,
             items,
-            self._inventory.left_out(spec, items),
+            left_out,
             None if self.settings.publish else "--vi-no-publish was given",
             allow_skips=self.settings.allow_skips,
             passed_before=_still_passed(items, course.tested),

@@ -93,15 +93,21 @@ def make_template(folder: Path, **parts: Any) -> Template:  # noqa: ANN401 - any
 
 
 @contextmanager
-def opened_build(
-    connection: CloudConnection, template: Template, folder: Path, *, told: Told | None = None, run: Run | None = None
+def opened_build(  # noqa: PLR0913 - what a build is made of
+    connection: CloudConnection,
+    template: Template,
+    folder: Path,
+    *,
+    told: Told | None = None,
+    run: Run | None = None,
+    layers: bool = False,
 ) -> Iterator[Build]:
     """Open a build with a journal of its own; leaving it cleans up."""
     run = run or new_run(template.name)
     target = Target(connection.name, connection.subscription_id, connection.endpoint)
     with (
         Journal.open(run, folder / "runs", target=target) as journal,
-        Build(template, connection, run, journal=journal, output=told or Told()) as build,
+        Build(template, connection, run, journal=journal, output=told or Told(), layers=layers) as build,
     ):
         yield build
 

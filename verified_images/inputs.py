@@ -33,7 +33,9 @@ def fingerprint_image(template: Template) -> str:
 
     ``template`` is rendered for ``fixed_run``. The smoke test is no part of it.
     """
-    return _digest([_describe(template, _PARTS - {"smoke"}), *_describe_files(template)])
+    return _digest(
+        [_describe(template, _PARTS - {"smoke"}), *describe_files(named_paths(template), template.file.parent)]
+    )
 
 
 def fingerprint(template: Template, tests: Iterable[Path], source_version: str) -> str:
@@ -63,9 +65,9 @@ def _describe(template: Template, parts: set[str]) -> str:
     return json.dumps(values, sort_keys=True).replace(json.dumps(str(template.file.parent.absolute()))[1:-1], ".")
 
 
-def _describe_files(template: Template) -> Iterator[str]:
-    folder = template.file.parent
-    for path in named_paths(template):
+def describe_files(paths: Iterable[Path], folder: Path) -> Iterator[str]:
+    """Yield a line for each file, or file in a folder: its name as seen from ``folder``, and what is in it."""
+    for path in paths:
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file():
                 yield f"{_name(file, folder)} {file.stat().st_mode & 0o111 != 0} {_digest_file(file)}"

@@ -68,9 +68,12 @@ class Build:
         journal: Journal,
         output: Output,
         key: RunKey | None = None,
+        layers: bool = False,
     ) -> None:
         self._journal = journal
-        self._context: BuildContext = open_context(template, connection, run, journal=journal, output=output, key=key)
+        self._context: BuildContext = open_context(
+            template, connection, run, journal=journal, output=output, key=key, layers=layers
+        )
 
     def preflight(self) -> BuildPlan:
         """Check everything that can be checked before anything is created."""

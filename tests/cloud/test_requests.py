@@ -141,6 +141,25 @@ def test_snapshot(arm: Arm, place: Place, scripted: ScriptedArm, golden: Callabl
     golden("snapshot", scripted.bodies("PUT", "snapshots/os$")[0])
 
 
+def test_layer(arm: Arm, place: Place, scripted: ScriptedArm, golden: Callable[[str, Any], None]) -> None:
+    disk = place.compute_id("disks", "vi-abcdefgh-osdisk")
+    snapshots.begin_snapshot(arm, place, "layer", disk, incremental=True).result()
+    layer = place.compute_id("snapshots", "layer")
+    snapshots.begin_disk_of_snapshot(arm, place, "os", layer, disk_type="Premium_LRS").result()
+    spec = compute.MachineSpec(
+        name="vm",
+        size="Standard_B2s",
+        image={},
+        login=LOGIN,
+        os_disk_name="os",
+        os_disk_type="Premium_LRS",
+        interface_id=place.network_id("networkInterfaces", "nic"),
+        os_disk_id=place.compute_id("disks", "os"),
+    )
+    compute.begin_machine(arm, place, spec).result()
+    golden("layer", [scripted.bodies("PUT", f"{kind}$")[0] for kind in ("snapshots/layer", "disks/os", "Machines/vm")])
+
+
 def test_candidate_version(arm: Arm, place: Place, scripted: ScriptedArm, golden: Callable[[str, Any], None]) -> None:
     version = f"{DEFINITION}/versions/1.0.0"
     galleries.begin_candidate_version(

@@ -73,8 +73,10 @@ class FakeCloud:
     sessions: dict[str, FakeSession] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
     post_processed: list[tuple[str, ...]] = field(default_factory=list)
+    layered: list[str] = field(default_factory=list)
 
-    def open_build(self, template: Template, run: Run, output: Output) -> FakeOpenBuild:
+    def open_build(self, template: Template, run: Run, output: Output, *, layers: bool = False) -> FakeOpenBuild:
+        self.layered += [run.spec] if layers else []
         return FakeOpenBuild(FakeBuild(self, template, run, output))  # type: ignore[arg-type]
 
     def resume_build(self, template: Template, record: Record, output: Output) -> FakeOpenBuild:

@@ -33,6 +33,7 @@ class Login:
 class MachineSpec:
     """A virtual machine as it is to be made. ``image`` is the ``imageReference`` in wire shape.
 
+    With ``os_disk_id`` it is booted from that disk as it is: nobody sets up ``login`` or custom data in it.
     ``custom_data`` and ``user_data`` are plain text; ARM gets them in base64.
     """
 
@@ -43,6 +44,7 @@ class MachineSpec:
     os_disk_name: str
     os_disk_type: str
     interface_id: str
+    os_disk_id: str | None = None
     os_disk_size_gb: int | None = None
     security_type: str | None = None
     purchase_plan: Mapping[str, str] | None = None
@@ -144,19 +146,12 @@ def machine_body(place: Place, spec: MachineSpec) -> Body:
     """Return the body of the request that makes the machine."""
     properties: Body = {
         "hardwareProfile": {"vmSize": spec.size},
-        "storageProfile": {"imageReference": dict(spec.image), "osDisk": _os_disk(spec)},
-        "osProfile": {
-            "computerName": spec.name,
-            "adminUsername": spec.login.username,
-            "linuxConfiguration": linux_configuration(spec.login),
-        },
+        **_origin(spec),
         "networkProfile": {
             "networkInterfaces": [{"id": spec.interface_id, "properties": {"primary": True, "deleteOption": "Delete"}}]
         },
         "diagnosticsProfile": {"bootDiagnostics": {"enabled": True}},
     }
-    if spec.custom_data is not None:
-        properties["osProfile"]["customData"] = _base64(spec.custom_data)
     if spec.user_data is not None:
         properties["userData"] = _base64(spec.user_data)
     if spec.security_type:
@@ -190,6 +185,24 @@ def security_profile(security_type: str) -> Body:
             "uefiSettings": {"secureBootEnabled": True, "vTpmEnabled": True},
         }
     return {"securityType": security_type}
+
+
+def _origin(spec: MachineSpec) -> Body:
+    """Return what the machine's system comes from, and who is set up in it."""
+    if spec.os_disk_id:
+        disk = {"osType": "Linux", "createOption": "Attach", "caching": "ReadWrite", "deleteOption": "Delete"}
+        return {"storageProfile": {"osDisk": {**disk, "managedDisk": {"id": spec.os_disk_id}}}}
+    profile: Body = {
+        "computerName": spec.name,
+        "adminUsername": spec.login.username,
+        "linuxConfiguration": linux_configuration(spec.login),
+    }
+    if spec.custom_data is not None:
+        profile["customData"] = _base64(spec.custom_data)
+    return {
+        "storageProfile": {"imageReference": dict(spec.image), "osDisk": _os_disk(spec)},
+        "osProfile": profile,
+    }
 
 
 def _os_disk(spec: MachineSpec) -> Body:

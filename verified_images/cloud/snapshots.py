@@ -14,15 +14,48 @@ if TYPE_CHECKING:
     from verified_images.cloud.place import Place
 
 
-def begin_snapshot(arm: Arm, place: Place, name: str, disk_id: str) -> Operation[object]:
-    """Begin to make a full snapshot of a disk in the same location."""
+def begin_snapshot(arm: Arm, place: Place, name: str, disk_id: str, *, incremental: bool = False) -> Operation[object]:
+    """Begin to make a snapshot of a disk in the same location: a full one, or of what has changed since the last.
+
+    The machine that has the disk may run; it goes on meanwhile.
+    """
     body: Body = {
         "location": place.location,
         "tags": dict(place.tags),
         "properties": {"creationData": {"createOption": "Copy", "sourceResourceId": disk_id}},
     }
+    if incremental:
+        body["properties"]["incremental"] = True
     snapshots = arm.connection.compute.snapshots
-    return arm.begin("create snapshot", name, lambda: snapshots.begin_create_or_update(place.group, name, body))
+    return arm.begin(
+        "create snapshot",
+        name,
+        lambda: snapshots.begin_create_or_update(place.group, name, body),
+        look=arm.when_provisioned("snapshot", name, lambda: snapshots.get(place.group, name)),
+    )
+
+
+def begin_disk_of_snapshot(arm: Arm, place: Place, name: str, snapshot_id: str, *, disk_type: str) -> Operation[object]:
+    """Begin to make a disk of what a snapshot in the same location holds."""
+    body: Body = {
+        "location": place.location,
+        "tags": dict(place.tags),
+        "sku": {"name": disk_type},
+        "properties": {"creationData": {"createOption": "Copy", "sourceResourceId": snapshot_id}},
+    }
+    disks = arm.connection.compute.disks
+    return arm.begin(
+        "create disk",
+        name,
+        lambda: disks.begin_create_or_update(place.group, name, body),
+        look=arm.when_provisioned("disk", name, lambda: disks.get(place.group, name)),
+    )
+
+
+def list_snapshots(arm: Arm, group: str) -> list[Mapping[str, Any]]:
+    """Return the snapshots of a resource group, in wire shape."""
+    snapshots = arm.connection.compute.snapshots
+    return arm.call("list snapshots in", group, lambda: list(snapshots.list_by_resource_group(group)))
 
 
 def find_snapshot(arm: Arm, snapshot_id: str) -> Mapping[str, Any] | None:

@@ -55,14 +55,23 @@ _RUNS: dict[type[Provisioner], Callable[[Any, Attempt], None]] = {
 _RECONNECT_WITHIN = 300.0  # seconds: Packer's start_retry_timeout
 
 
-def run_provisioners(provisioners: Sequence[Provisioner], context: ProvisionContext) -> None:
-    """Run them all, in order.
+def run_provisioners(
+    provisioners: Sequence[Provisioner],
+    context: ProvisionContext,
+    *,
+    done: int = 0,
+    after_each: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Run them all, in order, but for the first that are ``done`` already.
+
+    ``after_each`` is called with the number of those that are done by then.
 
     Raises:
         ProvisionerError: one failed, also when it was tried again as often as the template says.
     """
-    for provisioner in provisioners:
+    for number, provisioner in enumerate(provisioners[done:], done + 1):
         _run(provisioner, context, len(provisioners))
+        after_each(number)
 
 
 def _run(provisioner: Provisioner, context: ProvisionContext, count: int) -> None:

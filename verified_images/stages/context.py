@@ -27,7 +27,8 @@ class BuildContext:
     """One build: what is to be built, where, with which key, and what has to be undone.
 
     ``place`` is the temporary resource group or the one that the template names, ``key`` the build VM's key and
-    ``smoke_key`` the instances'. ``sessions`` grow as machines come up; clean-up closes them.
+    ``smoke_key`` the instances'. ``sessions`` grow as machines come up; clean-up closes them. ``layers`` tells whether
+    the machine may be booted from its disk as another build has left it, and leaves its own to others.
     """
 
     template: Template
@@ -39,6 +40,7 @@ class BuildContext:
     masker: Masker
     key: RunKey
     smoke_key: RunKey
+    layers: bool = False
     sessions: list[Session] = field(default_factory=list)
 
     @property
@@ -55,6 +57,7 @@ def open_context(  # noqa: PLR0913 - what a build is made of
     journal: Journal,
     output: Output,
     key: RunKey | None = None,
+    layers: bool = False,
 ) -> BuildContext:
     """Return the context of a build; nothing is created and nothing asked yet.
 
@@ -78,4 +81,5 @@ def open_context(  # noqa: PLR0913 - what a build is made of
         masker=masker,
         key=key or new_run_key(f"verified-images-{run.id}"),
         smoke_key=new_run_key(f"verified-images-{run.id}-smoke"),
+        layers=layers,
     )

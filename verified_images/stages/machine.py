@@ -71,14 +71,16 @@ class Door:
     key: RunKey
 
 
-def log_in(context: BuildContext, guest: Guest, door: Door, deadline: Deadline) -> Session:
-    """Return a session to the machine, whose first boot is over.
+def log_in(
+    context: BuildContext, guest: Guest, door: Door, deadline: Deadline, *, host_keys: tuple[str, ...] = ()
+) -> Session:
+    """Return a session to the machine, whose first boot is over; its ``host_keys`` are learned unless they are given.
 
     Raises:
         HostKeyError, UnreachableError, LoginError: it could not be had before the deadline.
         MachineError: cloud-init failed.
     """
-    host_keys = learn_host_keys(context, guest, deadline)
+    host_keys = host_keys or learn_host_keys(context, guest, deadline)
     session = Session.connect(
         Address(guest.name, door.host, door.port, door.username, host_keys),
         door.key,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from verified_images.cloud.compute import (
@@ -20,6 +20,7 @@ from verified_images.cloud.network import read_public_address
 from verified_images.errors import CloudError, ProvisionerError, VerifiedImagesError
 from verified_images.provisioners import ProvisionContext, run_provisioners
 from verified_images.ssh.host_keys import read_serial_log
+from verified_images.stages.layers import Layer, Layers, let_in
 from verified_images.stages.machine import Door, Guest, Machine, log_in
 from verified_images.stages.network_parts import make_machine_network
 from verified_images.stages.together import both
@@ -55,17 +56,19 @@ def provision(context: BuildContext, plan: BuildPlan) -> Provisioned:
         ProvisionerError: a provisioner failed.
     """
     create_temporary_group(context)
-    private_address = prepare(context, plan)
-    booting = begin_boot(context, plan)
+    layers = Layers(context, plan)
+    network = functools.partial(make_machine_network, context, plan)
+    private_address, layer = both(network, functools.partial(_make_source, context, plan, layers))
+    booting = begin_boot(context, plan, layer)
     # The machine lets us in long before Azure calls it provisioned.
-    log_in_early = functools.partial(log_into_build_machine, context, private_address, booting)
+    log_in_early = functools.partial(log_into_build_machine, context, private_address, booting, layer)
     machine, _ = both(log_in_early, booting.result)
-    apply_provisioners(context, machine)
+    apply_provisioners(context, machine, layers, done=layer.done if layer else 0)
     return Provisioned(plan, machine)
 
 
-def apply_provisioners(context: BuildContext, machine: Machine) -> None:
-    """Run the template's provisioners, and its error-cleanup-provisioner if one of them failed."""
+def apply_provisioners(context: BuildContext, machine: Machine, layers: Layers, *, done: int = 0) -> None:
+    """Run the provisioners that are not ``done``, and the template's error-cleanup-provisioner if one fails."""
     template = context.template
     on_machine = ProvisionContext(
         session=machine.session,
@@ -76,7 +79,8 @@ def apply_provisioners(context: BuildContext, machine: Machine) -> None:
         output=context.output.text,
     )
     try:
-        run_provisioners(template.provisioners, on_machine)
+        keep_layer = functools.partial(layers.keep, machine.session)
+        run_provisioners(template.provisioners, on_machine, done=done, after_each=keep_layer)
     except ProvisionerError:
         if template.error_cleanup_provisioner is not None:
             _clean_up_after(template.error_cleanup_provisioner, on_machine)
@@ -101,31 +105,32 @@ def create_temporary_group(context: BuildContext) -> None:
     create_group(arm, place.group, place.location, place.tags)
 
 
-def prepare(context: BuildContext, plan: BuildPlan) -> str:
-    """Create what the machine is made from: its network, and its image if that is a VHD; return its private address."""
-    network = functools.partial(make_machine_network, context, plan)
-    if not plan.source.vhd:
-        return network()
-    private_address, _ = both(network, functools.partial(_create_source_image, context, plan.source.vhd))
-    return private_address
+def _make_source(context: BuildContext, plan: BuildPlan, layers: Layers) -> Layer | None:
+    """Create what the machine is booted from, if it is not there: the disk of a layer, or the image of a VHD."""
+    if layer := layers.make_disk():
+        return layer
+    if plan.source.vhd:
+        name = context.run.names.source_image
+        context.undo.register("image", context.place.compute_id("images", name))
+        create_image_from_blob(context.arm, context.place, name, plan.source.vhd)
+    return None
 
 
-def _create_source_image(context: BuildContext, vhd: str) -> None:
-    name = context.run.names.source_image
-    context.undo.register("image", context.place.compute_id("images", name))
-    create_image_from_blob(context.arm, context.place, name, vhd)
-
-
-def begin_boot(context: BuildContext, plan: BuildPlan) -> Operation[object]:
-    """Begin to create the build VM from the pinned source."""
+def begin_boot(context: BuildContext, plan: BuildPlan, layer: Layer | None) -> Operation[object]:
+    """Begin to create the build VM from the pinned source, or from the disk that was made of a layer."""
     arm, place, names = context.arm, context.place, context.run.names
     for disk in (names.os_disk, *(each.name for each in data_disks(context))):
         context.undo.register("disk", place.compute_id("disks", disk))
     context.undo.register("virtual machine", place.compute_id("virtualMachines", names.virtual_machine))
-    return begin_machine(arm, place, _machine_spec(context, plan))
+    spec = _machine_spec(context, plan)
+    if layer:
+        spec = replace(spec, os_disk_id=place.compute_id("disks", names.os_disk), custom_data=None)
+    return begin_machine(arm, place, spec)
 
 
-def log_into_build_machine(context: BuildContext, private_address: str, booting: Operation[object]) -> Machine:
+def log_into_build_machine(
+    context: BuildContext, private_address: str, booting: Operation[object], layer: Layer | None = None
+) -> Machine:
     """Wait until the build VM is up and return it with a session into it; it may be still ``booting`` for Azure."""
     arm, place, builder = context.arm, context.place, context.template.builder
     name = context.run.names.virtual_machine
@@ -137,18 +142,23 @@ def log_into_build_machine(context: BuildContext, private_address: str, booting:
         run_command=functools.partial(run_command, arm, place.group, name),
     )
     host = read_public_address(arm, place, context.run.names.public_ip) if builder.public_ip else private_address
-    _wait_for_sign_of_life(context, guest, booting)
+    _wait_for_sign_of_life(context, guest, booting, is_known=layer is not None)
     door = Door(host, builder.ssh_port, builder.username, context.key)
-    session = log_in(context, guest, door, Deadline(f"a session to '{name}'", builder.ssh_timeout))
+    deadline = Deadline(f"a session to '{name}'", builder.ssh_timeout)
+    host_keys = let_in(context, guest, deadline) if layer else ()
+    session = log_in(context, guest, door, deadline, host_keys=host_keys)
     return Machine(guest.id, name, session.run("hostname").stdout.decode().strip(), private_address, session)
 
 
-def _wait_for_sign_of_life(context: BuildContext, guest: Guest, booting: Operation[object]) -> None:
-    """Wait until there is a point in trying to log in: the guest has told its host keys, or Azure is done with it."""
+def _wait_for_sign_of_life(context: BuildContext, guest: Guest, booting: Operation[object], *, is_known: bool) -> None:
+    """Wait until there is a point in trying to log in: the guest has told its host keys, or Azure is done with it.
+
+    One that ``is_known``, from a layer, may have no new keys to tell of.
+    """
 
     def look(_deadline: Deadline) -> bool | None:
-        if booting.done:
-            return True
+        if booting.done or is_known:
+            return booting.done or None
         try:
             return bool(read_serial_log(guest.read_serial_log())) or None
         except CloudError:
