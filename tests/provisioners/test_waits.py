@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def test_a_sleep_takes_its_time(bench: Bench) -> None:
     started = time.monotonic()
     bench.provision({"sleep": {"duration": "300ms"}})
-    assert 0.3 <= time.monotonic() - started < 3
+    assert 0.3 <= time.monotonic() - started < 60
     with pytest.raises(ProvisionerError, match="its time of 0 s was up"):
         bench.provision({"sleep": {"duration": "1h", "timeout": "100ms"}})
 
