@@ -5,6 +5,7 @@ The files are not part of the project: they are looked for in ``shared/azure`` b
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from dataclasses import dataclass, field
@@ -118,9 +119,11 @@ def _read_excerpt(content: dict[str, Any]) -> Iterator[Recorded]:
 
 
 def _parse(content: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Give JSON text as a value; the test proxy keeps JSON as values already."""
+    """Give JSON text as a value; the test proxy keeps JSON as values already, and one recorder wrote Python's bytes."""
     if not isinstance(content, str):
         return content
+    if content.startswith(("b'", 'b"')):
+        content = ast.literal_eval(content).decode()
     try:
         return json.loads(content) if content else None
     except ValueError:

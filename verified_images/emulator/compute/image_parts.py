@@ -9,7 +9,7 @@ from verified_images.emulator.compute.source_images import SourceDataDisk
 from verified_images.emulator.ids import ResourceId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from verified_images.emulator.cloud import Cloud
     from verified_images.emulator.store import Resource
@@ -59,9 +59,17 @@ def parts_of_machine(machine: Resource) -> list[Part]:
     return [os_disk, *data_disks]
 
 
-def source_data_disks(image: Resource, caching: dict[int, str]) -> tuple[SourceDataDisk, ...]:
+def source_data_disks(
+    image: Resource, caching: dict[int, str], encryption_set: Callable[[int], str] = lambda _: ""
+) -> tuple[SourceDataDisk, ...]:
     """Give the data disks that a machine made from an image has."""
     return tuple(
-        SourceDataDisk(disk["lun"], disk["size_gb"], tuple(disk["files"]), caching.get(disk["lun"], "None"))
+        SourceDataDisk(
+            disk["lun"],
+            disk["size_gb"],
+            tuple(disk["files"]),
+            caching.get(disk["lun"], "None"),
+            encryption_set(disk["lun"]),
+        )
         for disk in image.hidden.get("data_disks") or []
     )

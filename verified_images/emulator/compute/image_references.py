@@ -11,7 +11,7 @@ from verified_images.emulator.compute import galleries, gallery_image_versions, 
 from verified_images.emulator.compute.frozen_files import files_of
 from verified_images.emulator.compute.image_parts import source_data_disks
 from verified_images.emulator.compute.marketplace import find_platform_image
-from verified_images.emulator.compute.publishing_profiles import is_latest_in
+from verified_images.emulator.compute.publishing_profiles import encryption_set_of, is_latest_in
 from verified_images.emulator.compute.source_images import SourceImage
 
 if TYPE_CHECKING:
@@ -115,7 +115,9 @@ def _version(cloud: Cloud, version: Resource, location: str) -> SourceImage:
                 disk["lun"]: disk.get("hostCaching", "None")
                 for disk in version.properties["storageProfile"].get("dataDiskImages") or []
             },
+            lambda lun: encryption_set_of(version, location, lun),
         ),
+        encryption_set=encryption_set_of(version, location),
     )
 
 

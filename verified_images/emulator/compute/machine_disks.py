@@ -112,6 +112,8 @@ def describe_disk(machine: Resource, disk: dict[str, Any]) -> Resource:
     if disk["createOption"] == "FromImage":
         creation["imageReference"] = {"id": _image_id(machine)}
     properties = disk_defaults({"creationData": creation, "diskSizeGB": disk["diskSizeGB"]}, sku)
+    if encryption_set := (disk["managedDisk"].get("diskEncryptionSet") or {}).get("id"):
+        properties["encryption"] = {"type": "EncryptionAtRestWithCustomerKey", "diskEncryptionSetId": encryption_set}
     properties["LastOwnershipUpdateTime"] = properties["timeCreated"]
     return Resource(
         identifier,

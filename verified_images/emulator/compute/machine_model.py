@@ -140,7 +140,7 @@ def fill_os_disk(disk: dict[str, Any], name: str, source: SourceImage, *, premiu
             "explicit size.",
             target="osDisk.diskSizeGB",
         )
-    managed = dict(disk.get("managedDisk") or {})
+    managed = with_encryption_set(disk.get("managedDisk") or {}, source.encryption_set)
     managed.setdefault("storageAccountType", "Premium_LRS" if premium else "Standard_LRS")
     return {
         **disk,
@@ -152,6 +152,11 @@ def fill_os_disk(disk: dict[str, Any], name: str, source: SourceImage, *, premiu
         "deleteOption": disk.get("deleteOption", "Detach"),
         "diskSizeGB": size,
     }
+
+
+def with_encryption_set(managed: dict[str, Any], encryption_set: str) -> dict[str, Any]:
+    """Give the parameters of a managed disk made from an image, with the image's encryption set if they name none."""
+    return {**({"diskEncryptionSet": {"id": encryption_set}} if encryption_set else {}), **managed}
 
 
 def with_create_option(disk: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from verified_images.emulator.compute.unmanaged_disks import check_not_mixed, is
 if TYPE_CHECKING:
     from verified_images.emulator.cloud import Cloud
     from verified_images.emulator.compute.sizes import Size
-    from verified_images.emulator.compute.source_images import SourceImage
+    from verified_images.emulator.compute.source_images import SourceDataDisk, SourceImage
     from verified_images.emulator.store import Resource
 
 
@@ -80,13 +80,18 @@ def with_image_disks(given: list[dict[str, Any]] | None, source: SourceImage) ->
             raise invalid_parameter(
                 "dataDisk.createOption", f"The image has no data disk at LUN {disk.get('lun')} to make a disk from."
             )
-        disks.append({"caching": own.caching, "diskSizeGB": own.size_gb, **disk})
+        disks.append(_from_image(own, disk))
     taken = {disk.get("lun") for disk in disks}
     for lun, own in of_image.items():
         if lun not in taken:
-            option = {"lun": lun, "createOption": "FromImage"}
-            disks.append({**option, "caching": own.caching, "diskSizeGB": own.size_gb})
+            disks.append(_from_image(own, {"lun": lun, "createOption": "FromImage"}))
     return disks
+
+
+def _from_image(own: SourceDataDisk, disk: dict[str, Any]) -> dict[str, Any]:
+    managed = machine_model.with_encryption_set(disk.get("managedDisk") or {}, own.encryption_set)
+    facts = {"caching": own.caching, "diskSizeGB": own.size_gb, **disk}
+    return {**facts, "managedDisk": managed} if managed else facts
 
 
 def fill_data_disks(

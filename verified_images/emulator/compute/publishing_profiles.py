@@ -129,6 +129,21 @@ def encryption_sets(profile: dict[str, Any]) -> list[str]:
     return [disk["diskEncryptionSetId"] for disk in disks if disk and disk.get("diskEncryptionSetId")]
 
 
+def encryption_set_of(version: Resource, location: str, lun: int | None = None) -> str:
+    """Give the id of the disk encryption set that a version names for its OS disk, or the data disk at a LUN.
+
+    It is that of the region that a machine is made in; empty when the version names none.
+    """
+    regions = version.properties["publishingProfile"]["targetRegions"]
+    region: dict[str, Any] = next((each for each in regions if normalize_location(each["name"]) == location), {})
+    encryption = region.get("encryption") or {}
+    if lun is None:
+        disk = encryption.get("osDiskImage") or {}
+    else:
+        disk = next((each for each in encryption.get("dataDiskImages") or [] if each.get("lun") == lun), {})
+    return str(disk.get("diskEncryptionSetId") or "")
+
+
 def region_names(version: Resource) -> list[str]:
     """Give the names of a version's target regions."""
     return [normalize_location(region["name"]) for region in version.properties["publishingProfile"]["targetRegions"]]

@@ -51,6 +51,8 @@ def new_scale_set(cloud: Cloud, request: Request, body: dict[str, Any]) -> Resou
     profile = properties.pop("virtualMachineProfile", None)
     if not profile and not flexible:
         raise missing_parameter("virtualMachineProfile")
+    if not profile and properties.get("platformFaultDomainCount") is None:
+        raise missing_parameter("platformFaultDomainCount")
     hidden: dict[str, Any] = {"next": 0, "model": 1}
     if profile:
         check_sku(cloud, body, None)

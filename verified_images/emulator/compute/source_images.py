@@ -14,12 +14,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SourceDataDisk:
-    """A data disk of an image; ``files`` are the frozen files that it stands on, the nearest first."""
+    """A data disk of an image; ``files`` are the frozen files that it stands on, the nearest first.
+
+    ``encryption_set`` is the id of the disk encryption set that a disk made from it gets, empty for none.
+    """
 
     lun: int
     size_gb: int
     files: tuple[str, ...]
     caching: str = "None"
+    encryption_set: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class SourceImage:
     ``files`` are the frozen files that a disk made from it stands on, none for a Marketplace image. ``os_state`` is
     ``Generalized`` or ``Specialized``; ``exact_version`` is set for Marketplace images and gallery versions;
     ``security_type`` is that of a gallery definition, empty when it has none. ``data_disks`` are those that a machine
-    made from the image has beside its OS disk.
+    made from the image has beside its OS disk, ``encryption_set`` is the id of the disk encryption set of an OS disk.
     """
 
     open_disk: Callable[[], Path]
@@ -42,3 +46,4 @@ class SourceImage:
     exact_version: str = ""
     security_type: str = ""
     data_disks: tuple[SourceDataDisk, ...] = ()
+    encryption_set: str = ""
