@@ -65,3 +65,29 @@ def test_nothing_to_check_is_an_error(run: Run, tmp_path: Path, name: str) -> No
     code, told, _ = run("validate", tmp_path / name)
     assert code == 1
     assert told.startswith(str(tmp_path))
+
+
+def test_what_a_preflight_would_refuse_is_told_where_it_stands(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "packer.json").write_text(template(communicator="winrm"))
+    (tmp_path / "native").mkdir()
+    (tmp_path / "native" / "template.yaml").write_text(HEAD.replace("builder:", "builder:\n  communicator: winrm"))
+    code, told, _ = run("validate", tmp_path)
+    assert code == 1
+    message = "this option is not supported yet; remove it"
+    assert told.splitlines()[:2] == [
+        f"{tmp_path}/packer.json:14: builders[0].communicator: {message}",
+        f"{tmp_path}/native/template.yaml:2: builder.communicator: {message}",
+    ]
+
+
+def test_a_template_for_windows_is_checked_with_a_warning_where_its_builds_stop(run: Run, tmp_path: Path) -> None:
+    windows = {"os_type": "Windows", "communicator": "winrm"}
+    provisioner = {"type": "powershell", "inline": ["Get-Date"]}
+    (tmp_path / "packer.json").write_text(template(provisioner, **windows))
+    code, told, _ = run("validate", tmp_path)
+    assert code == 0
+    message = "machines with Windows are read and checked, but not built: a run of this template ends in its preflight"
+    assert told.splitlines() == [
+        f"warning: {tmp_path}/packer.json:11: builders[0].os_type: {message}",
+        "1 image(s) in 1 template(s), 0 with errors, 1 warning(s)",
+    ]

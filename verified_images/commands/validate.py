@@ -39,9 +39,10 @@ def _validate(options: argparse.Namespace) -> int:
                 continue
             images += len(loaded)
             warnings |= dict.fromkeys(warning for item in loaded for warning in item.warnings)
-            refused = [problem for item in loaded for problem in _refused(item)]
-            errors |= dict.fromkeys(refused)
-            failed += bool(refused)
+            refused = dict(found for item in loaded for found in _refused(item))
+            errors |= dict.fromkeys(problem for problem, only_warned in refused.items() if not only_warned)
+            warnings |= dict.fromkeys(problem for problem, only_warned in refused.items() if only_warned)
+            failed += not all(refused.values())
     for problem in errors:
         sys.stdout.write(f"{problem}\n")
     for problem in warnings:
@@ -59,13 +60,13 @@ def _load(found: Path | TemplateError, options: argparse.Namespace) -> tuple[Loa
     return load_templates(found, variables=given_variables(options), variable_files=options.vi_var_file)
 
 
-def _refused(loaded: Loaded) -> Iterator[TemplateProblem]:
-    """Yield what a preflight would refuse before it asks the cloud anything."""
-    from verified_images.stages.unsupported import unsupported_problems  # noqa: PLC0415 - only this command needs it
+def _refused(loaded: Loaded) -> Iterator[tuple[TemplateProblem, bool]]:
+    """Yield what a preflight would refuse before it asks the cloud anything, and whether that is only a warning."""
+    from verified_images.stages.unsupported import WINDOWS, unsupported_problems  # noqa: PLC0415 - only this command needs it
 
     for sentence in unsupported_problems(loaded.template):
         key_path, _, message = sentence.partition(": ")
-        yield TemplateProblem(loaded.template.file, None, key_path, message)
+        yield loaded.problem(key_path, message), sentence == WINDOWS
 
 
 def _templates_under(path: Path) -> Iterator[Path | TemplateError]:

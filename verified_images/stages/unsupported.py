@@ -11,9 +11,12 @@ if TYPE_CHECKING:
 
     from verified_images.templates.model import Template
 
+WINDOWS = (
+    "builder.os_type: machines with Windows are read and checked, but not built: a run of this template ends in its "
+    "preflight"
+)
+"""What a preflight says of a template for Windows."""
 BUILDER = (
-    "os_type",
-    "communicator",
     "keep_os_disk",
     "security_encryption_type",
 )
@@ -26,6 +29,10 @@ IMAGE = ("vhd",)
 
 def unsupported_problems(template: Template) -> Iterator[str]:
     """Name every option of the template that is set to something which no stage honours."""
+    if template.builder.os_type == "Windows":
+        yield WINDOWS
+    else:
+        yield from _changed("builder", template.builder, ("communicator",))
     yield from _changed("builder", template.builder, BUILDER)
     yield from _changed("image", template.image, IMAGE)
     if template.image.gallery:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from verified_images.templates.documents import fail
+from verified_images.errors import TemplateProblem
+from verified_images.templates.documents import fail, read_document
 from verified_images.templates.finding import HCL_ENDINGS, is_packer_json
 from verified_images.templates.native import load_native, placeholder_run
 from verified_images.templates.packer.inputs import Inputs
@@ -15,9 +17,9 @@ from verified_images.templates.packer.variable_files import read_variable_texts
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from verified_images.errors import TemplateProblem
     from verified_images.naming import Run
     from verified_images.templates.model import Template
+    from verified_images.templates.packer.findings import Place
 
 _NAMED_BY_THE_FOLDER = ("template", "packer", "build", "main", "azure", "azure-arm")
 
@@ -27,6 +29,17 @@ class Loaded(NamedTuple):
 
     template: Template
     warnings: tuple[TemplateProblem, ...]
+    places: Mapping[str, tuple[Place, str]] = MappingProxyType({})
+    """For keys of the template: where Packer's own has the value, and under which path."""
+
+    def problem(self, key_path: str, message: str) -> TemplateProblem:
+        """Return a problem with the value of a key, where it stands in the template's file."""
+        if key_path in self.places:
+            place, shown = self.places[key_path]
+            return TemplateProblem(place.file, place.line, shown, message)
+        file = self.template.file
+        line = None if self.places else read_document(file).problems.line_of(tuple(key_path.split(".")))
+        return TemplateProblem(file, line, key_path, message)
 
 
 def load_templates(
@@ -58,12 +71,12 @@ def load_templates(
     if path.is_dir() or path.name.endswith(HCL_ENDINGS):
         from verified_images.templates.packer.hcl.template import load_packer_hcl  # noqa: PLC0415 - its grammar is slow to load
 
-        templates, warnings = load_packer_hcl(path, name, inputs)
+        made, warnings = load_packer_hcl(path, name, inputs)
     else:
         from verified_images.templates.packer.json_template import load_packer_json  # noqa: PLC0415 - the same
 
-        templates, warnings = load_packer_json(path, name, inputs)
-    return tuple(Loaded(template, warnings) for template in templates)
+        made, warnings = load_packer_json(path, name, inputs)
+    return tuple(Loaded(found.template, warnings, found.places) for found in made)
 
 
 def _name(path: Path) -> str:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from verified_images.templates.model import PostProcessor, Provisioner, Variable
     from verified_images.templates.packer.draft import Draft
     from verified_images.templates.packer.files import Folders
-    from verified_images.templates.packer.findings import Findings
+    from verified_images.templates.packer.findings import Findings, Place
     from verified_images.templates.packer.sensitive import Secrets
     from verified_images.templates.problems import KeyPath
 
@@ -74,11 +74,18 @@ class Build(NamedTuple):
     post_processors: tuple[Section, ...]
 
 
-def make_templates(source: Source, builds: tuple[Build, ...]) -> tuple[Template, ...]:
+class Made(NamedTuple):
+    """A template; ``places`` tells where the values of its keys are from, and under which path of Packer's template."""
+
+    template: Template
+    places: Mapping[str, tuple[Place, str]]
+
+
+def make_templates(source: Source, builds: tuple[Build, ...]) -> tuple[Made, ...]:
     """Return one template for each build; those with mistakes are left out, which are noted."""
     names = _names_of_templates(source.name, builds)
     made = [_make(source, build, name) for build, name in zip(builds, names, strict=True)]
-    return tuple(template for template in made if template is not None)
+    return tuple(found for found in made if found is not None)
 
 
 def _names_of_templates(name: str, builds: tuple[Build, ...]) -> list[str]:
@@ -97,7 +104,7 @@ def _names_of_templates(name: str, builds: tuple[Build, ...]) -> list[str]:
     return [f"{name}-{end}" for end in cleaned]
 
 
-def _make(source: Source, build: Build, name: str) -> Template | None:
+def _make(source: Source, build: Build, name: str) -> Made | None:
     renderer = _Rendering(source, {"BuildName": build.name})
     draft = map_builder(renderer.section(build.options), source.folders, source.findings)
     user = draft.get("builder.username") or "packer"
@@ -119,7 +126,8 @@ def _make(source: Source, build: Build, name: str) -> Template | None:
     }
     draft.set("name", name, build.options.path)
     draft.set("file", source.file, build.options.path)
-    return _check(source, draft, facts)
+    template = _check(source, draft, facts)
+    return None if template is None else Made(template, draft.places(source.findings))
 
 
 def _is_secret(value: object) -> bool:

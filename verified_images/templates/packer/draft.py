@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from verified_images.templates.problems import validation_problems
+from verified_images.templates.problems import show_path, validation_problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pydantic import ValidationError
 
-    from verified_images.templates.packer.findings import Findings
+    from verified_images.templates.packer.findings import Findings, Place
     from verified_images.templates.problems import KeyPath
 
 
@@ -67,3 +67,11 @@ class Draft:
         length = next(length for length in range(len(key_path), -1, -1) if key_path[:length] in self._origins)
         rest = tuple(step for step in key_path[length:] if isinstance(step, int))
         return (*self._origins[key_path[:length]], *rest)
+
+    def places(self, findings: Findings) -> dict[str, tuple[Place, str]]:
+        """Return where the value under each key is from: the place, and the key path there."""
+        return {
+            show_path(keys): (findings.place(origin), show_path(origin))
+            for keys, origin in self._origins.items()
+            if keys
+        }

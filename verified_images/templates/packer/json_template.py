@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from verified_images.errors import TemplateProblem
-    from verified_images.templates.model import Template
+    from verified_images.templates.packer.build import Made
     from verified_images.templates.packer.inputs import Inputs
 
 _KEYS = (
@@ -38,7 +38,7 @@ _KEYS = (
 )
 
 
-def load_packer_json(file: Path, name: str, inputs: Inputs) -> tuple[tuple[Template, ...], tuple[TemplateProblem, ...]]:
+def load_packer_json(file: Path, name: str, inputs: Inputs) -> tuple[tuple[Made, ...], tuple[TemplateProblem, ...]]:
     """Return a template named ``name`` (with that of the builder, if there are several) for each builder, and warnings.
 
     Raises:

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from verified_images.errors import TemplateProblem
-    from verified_images.templates.model import Template, Variable
+    from verified_images.templates.model import Variable
+    from verified_images.templates.packer.build import Made
     from verified_images.templates.packer.hcl.syntax import Block
     from verified_images.templates.packer.inputs import Inputs
 
@@ -55,7 +56,7 @@ _LABEL_NAMES = {0: "no label", 1: "one label, a name", 2: "two labels, a type an
 _DATA = "this is left out: data sources are not supported; what uses it needs a variable instead"
 
 
-def load_packer_hcl(path: Path, name: str, inputs: Inputs) -> tuple[tuple[Template, ...], tuple[TemplateProblem, ...]]:
+def load_packer_hcl(path: Path, name: str, inputs: Inputs) -> tuple[tuple[Made, ...], tuple[TemplateProblem, ...]]:
     """Return a template named ``name`` (with that of the source, if there are several) for each source, and warnings.
 
     Raises:
@@ -84,7 +85,7 @@ class _Loader:
         self._locals = HclLocals(self._reader)
         self._builds = HclBuilds(self._reader)
 
-    def load(self, path: Path, name: str) -> tuple[tuple[Template, ...], tuple[TemplateProblem, ...]]:
+    def load(self, path: Path, name: str) -> tuple[tuple[Made, ...], tuple[TemplateProblem, ...]]:
         blocks = [(block, file) for file in self._files for block in self._blocks(file)]
         for block, file in blocks:
             self._take_declaration(block, file)
