@@ -157,7 +157,7 @@ class TestBuilds:
         assert warnings_of(load(TEMPLATE + 'data "amazon-ami" "x" {}')) == [
             (
                 "data.amazon-ami.x",
-                "this is left out: data sources are not supported; what uses it needs a variable instead",
+                "this is left out: the data source 'amazon-ami' is not supported: give what it tells as a variable",
             ),
         ]
 
@@ -220,7 +220,7 @@ class TestBuilds:
             (
                 TEMPLATE.replace('"westeurope"', "data.x.y.z"),
                 "source.azure-arm.debian.location",
-                "'data' has no value here: data sources are not supported; give the value as a variable",
+                "there is no data source 'x'",
             ),
             (
                 TEMPLATE.replace("  location ", '  dynamic "spot" {}\n  location '),

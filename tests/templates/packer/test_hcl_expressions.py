@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, Any
 
+import bcrypt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.templates.packer.conftest import NOW
 from verified_images.naming import new_run
@@ -232,9 +236,14 @@ def test_a_function_gives(evaluate: Callable[[str], Any], text: str, value: obje
             ),
         ),
         (
-            'bcrypt("a")',
-            ("'bcrypt' is not supported: its result is another one each time; hash the password before, as a variable"),
+            'bcrypt("a", 31)',
+            "bcrypt: a cost from 4 to 14 is needed, not 31",
         ),
+        (
+            'bcrypt(join("", range(80)), 4)',
+            "bcrypt: a password of at most 72 bytes is needed, without NUL characters",
+        ),
+        ('rsadecrypt("AAAA", "no key")', "rsadecrypt: a private key of RSA in PEM, without a passphrase, is needed"),
         ('env("A")', "'env' can be used in the default of a variable only"),
         ('file("data/b.txt")', "file: there is no file 'data/b.txt' beside the template; did you mean 'a.txt'?"),
         ("pow(9, 99999)", "pow: the number is too large"),
@@ -286,3 +295,22 @@ def test_wrong_syntax_is_told(text: str) -> None:
 )
 def test_what_comes_of_a_secret_is_one(evaluate: Callable[[str], Any], text: str, marked: bool) -> None:  # noqa: FBT001
     assert bare_throughout(evaluate(text))[1] is marked
+
+
+def test_a_password_is_hashed_with_the_same_salt_as_often_as_a_run_reads_its_template(
+    evaluate: Callable[[str], Any],
+) -> None:
+    hashed = evaluate('bcrypt("s3cr3t", 4)')
+    assert hashed.startswith("$2a$04$")
+    assert bcrypt.checkpw(b"s3cr3t", hashed.encode())
+    assert evaluate('bcrypt("s3cr3t", 4)') != hashed  # another call, another salt
+
+
+def test_what_is_encrypted_for_a_key_is_decrypted(evaluate: Callable[[str], Any], tmp_path: Path) -> None:
+    key = rsa.generate_private_key(65537, 2048)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "data" / "key.pem").write_bytes(pem)
+    encrypted = base64.b64encode(key.public_key().encrypt(b"s3cr3t", padding.PKCS1v15())).decode()
+    assert evaluate(f'rsadecrypt("{encrypted}", file("data/key.pem"))') == "s3cr3t"
+    with pytest.raises(HclError, match="cannot be decrypted with this key"):
+        evaluate('rsadecrypt("AAAA", file("data/key.pem"))')

@@ -172,7 +172,7 @@ class TestLocals:
             (
                 "locals {\n  a = nothing\n}",
                 "locals.a",
-                ("there is no name 'nothing' here; known: local, packer, path, var; text must be in quotes"),
+                ("there is no name 'nothing' here; known: data, local, packer, path, var; text must be in quotes"),
             ),
             ("locals {\n  a = 1\n}\nlocals {\n  a = 2\n}", "local.a", "there is another local 'a'"),
             ('local "a" {}', "local.a", "the key 'expression' is required"),

@@ -9,7 +9,7 @@ from verified_images.templates.packer.findings import Place, Section
 from verified_images.templates.packer.hcl.evaluator import items_of
 from verified_images.templates.packer.hcl.scope import UnknownValueError
 from verified_images.templates.packer.hcl.syntax import HclSyntaxError, line_of, trees_below
-from verified_images.templates.packer.hcl.values import HclError, bare, to_options
+from verified_images.templates.packer.hcl.values import DataSourceError, HclError, bare, to_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +90,17 @@ class BodyReader:
     def value(self, tree: Expression, path: KeyPath, scope: Scope) -> Any:  # noqa: ANN401 - values of HCL
         """Return the value of an expression, or None if it has none, which is noted."""
         try:
+            return self.value_with_data(tree, path, scope)
+        except DataSourceError as error:
+            self.findings.error(path, self.secrets.mask(str(error)))
+            return None
+
+    def value_with_data(self, tree: Expression, path: KeyPath, scope: Scope) -> Any:  # noqa: ANN401 - values of HCL
+        """Return the value of an expression as ``value`` does; DataSourceError if it needs what is not asked."""
+        try:
             return self.evaluator.evaluate(tree, scope)
+        except DataSourceError:
+            raise
         except (HclError, HclSyntaxError) as error:
             self.findings.error(path, self.secrets.mask(str(error)))
         except UnknownValueError:

@@ -30,6 +30,7 @@ _BLOCKS = {
     "hcp_packer_registry": 0,
 }
 """The blocks of a build, and how many labels each has."""
+_CHOICE = ("only", "except")
 _KNOWN_LATER = (*BUILD_VALUES_LATER, "User", "ConnType", "Port", "PackerRunUUID", "BuildName", "BuilderType")
 
 
@@ -161,7 +162,7 @@ class HclBuilds:
                     message = f"the source sets '{key}' already, in {file.name}:{self._line(path, key)}"
                     self._reader.findings.error_at(place, key, message)
             options = Section({**options.data, **added.data}, path)
-        cleanup = list(self._inner(build, "error-cleanup-provisioner", inner))
+        cleanup = list(self._inner(build, "error-cleanup-provisioner", inner, use))
         for section in cleanup[1:]:
             self._reader.findings.error(section.path, "one 'error-cleanup-provisioner' is possible, not several")
         return Build(
@@ -171,9 +172,9 @@ class HclBuilds:
             strict_names=False,
             group=self._name(build, use.scope),
             options=options,
-            provisioners=tuple(self._inner(build, "provisioner", inner)),
+            provisioners=tuple(self._inner(build, "provisioner", inner, use)),
             error_cleanup=cleanup[0] if cleanup else None,
-            post_processors=tuple(self._post_processors(build, inner)),
+            post_processors=tuple(self._post_processors(build, inner, use)),
         )
 
     def _line(self, path: KeyPath, key: str) -> Any:  # noqa: ANN401 - a number, if it is known
@@ -195,10 +196,12 @@ class HclBuilds:
         name = None if given is None else self._reader.value(given.expression, (*build.path, "name"), scope)
         return name if isinstance(name, str) else ""
 
-    def _inner(self, build: _BuildBlock, kind: str, scope: Scope) -> Iterator[Section]:
-        """Yield the provisioners or post-processors of a build."""
+    def _inner(self, build: _BuildBlock, kind: str, scope: Scope, use: _Use) -> Iterator[Section]:
+        """Yield the provisioners of a build."""
         for place, (block, inner) in enumerate(self._blocks(build, kind, scope)):
-            yield from self._labelled(block, (*build.path, kind, place), build.file, inner)
+            path = (*build.path, kind, place)
+            self._reader.places.note(path, build.file, block.line)
+            yield from self._labelled(block, path, inner, use)
 
     def _blocks(self, build: _BuildBlock, kind: str, scope: Scope) -> Iterator[tuple[Block, Scope]]:
         """Yield the blocks of a kind, also those that a ``dynamic`` block stands for, and what each may use."""
@@ -212,7 +215,7 @@ class HclBuilds:
                     value = [] if given is None else self._reader.value(given.expression, (*where, "labels"), inner)
                     yield Block(kind, tuple(plain_texts(value) or ()), body, block.line), inner
 
-    def _post_processors(self, build: _BuildBlock, scope: Scope) -> Iterator[Section]:
+    def _post_processors(self, build: _BuildBlock, scope: Scope, use: _Use) -> Iterator[Section]:
         place = 0
         for block in build.body.blocks:
             if not _is_known(block):
@@ -228,17 +231,23 @@ class HclBuilds:
                 chain = chain._replace(body=block.body)
             for inner, around in self._blocks(chain, "post-processor", scope):
                 path = (*build.path, "post-processor", place)
-                yield from self._labelled(inner, path, build.file, around)
+                self._reader.places.note(path, build.file, inner.line)
+                yield from self._labelled(inner, path, around, use)
                 place += 1
 
-    def _labelled(self, block: Block, path: KeyPath, file: Path, scope: Scope) -> Iterator[Section]:
-        """Yield the section of a block whose only label is its type."""
-        self._reader.places.note(path, file, block.line)
+    def _labelled(self, block: Block, path: KeyPath, scope: Scope, use: _Use) -> Iterator[Section]:
+        """Yield the section of a block whose only label is its type; of one that is not for this build, only that."""
+        file = self._reader.places(path).file
         if len(block.labels) != 1:
             if block.type != "dynamic" and not self._reader.findings.holds_spoilt(path):
                 self._reader.findings.lacks(path, f"the block '{block.type}' needs one label, its type")
             return
-        section = self._reader.section(block.body, path, file, scope)
+        choice = {name: block.body.attributes[name] for name in _CHOICE if name in block.body.attributes}
+        section = self._reader.section(Body(choice), path, file, scope)
+        only, besides = (section.data.get(name) for name in _CHOICE)
+        meant = not isinstance(only, list) or use.full_name in only
+        if meant and not (isinstance(besides, list) and use.full_name in besides):
+            section = self._reader.section(block.body, path, file, scope)
         yield Section({**section.data, "type": block.labels[0]}, path)
 
 

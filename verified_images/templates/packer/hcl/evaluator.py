@@ -12,6 +12,7 @@ from verified_images.templates.packer.hcl.strings import write_string
 from verified_images.templates.packer.hcl.syntax import parse_heredoc, trees_below
 from verified_images.templates.packer.hcl.types import convert, read_type
 from verified_images.templates.packer.hcl.values import (
+    DataSourceError,
     HclError,
     Marked,
     bare,
@@ -204,6 +205,8 @@ class Evaluator:
         for tree in trees:
             try:
                 value = _flat(self.value(tree, scope))
+            except DataSourceError:  # which Packer would have asked
+                raise
             except HclError:
                 continue
             return True if name == "can" else value

@@ -13,6 +13,7 @@ from verified_images.templates.nearest import did_you_mean
 from verified_images.templates.packer.files import read_named_file, resolve
 from verified_images.templates.packer.functions import SECRET_STORES, refuse_secret_store
 from verified_images.templates.packer.hcl.collection_functions import FUNCTIONS as COLLECTIONS
+from verified_images.templates.packer.hcl.crypto_functions import decrypt_with_rsa, hash_with_bcrypt
 from verified_images.templates.packer.hcl.encoding_functions import FUNCTIONS as ENCODINGS
 from verified_images.templates.packer.hcl.evaluator import Evaluator
 from verified_images.templates.packer.hcl.function import Function, apply
@@ -30,10 +31,6 @@ if TYPE_CHECKING:
     from verified_images.templates.packer.sensitive import Secrets
 
 _DEEPEST_FILES = 10
-_NOT_SUPPORTED = {
-    "bcrypt": "'bcrypt' is not supported: its result is another one each time; hash the password before, as a variable",
-    "rsadecrypt": "'rsadecrypt' is not supported: decrypt the value before, and give it as a sensitive variable",
-}
 
 
 class FunctionTable:
@@ -50,6 +47,7 @@ class FunctionTable:
     def _own(self) -> dict[str, Function]:
         return {
             "abspath": Function("s", lambda path: str(Path(self._folders.working / path).absolute())),
+            "bcrypt": Function("s?i", self._bcrypt),
             "basename": Function("s", lambda path: PurePosixPath(path).name),
             "dirname": Function("s", lambda path: str(PurePosixPath(path).parent)),
             "file": Function("s", self._file),
@@ -59,6 +57,7 @@ class FunctionTable:
             "legacy_isotime": Function("?s", lambda layout=RFC3339: format_go_time(self._run.created, layout)),
             "legacy_strftime": Function("s", lambda layout: format_strftime(self._run.created, layout)),
             "pathexpand": Function("s", lambda path: str(Path(path).expanduser()) if path[:1] == "~" else path),
+            "rsadecrypt": Function("ss", decrypt_with_rsa),
             "templatefile": Function("s*", self._template_file, whole=False),
             "timestamp": Function("", lambda: show(self._run.created)),
             "uuidv4": Function("", self._uuid),
@@ -72,8 +71,6 @@ class FunctionTable:
         """
         if name in SECRET_STORES:
             raise HclError(refuse_secret_store(name))
-        if name in _NOT_SUPPORTED:
-            raise HclError(_NOT_SUPPORTED[name])
         if name == "env":
             raise HclError("'env' can be used in the default of a variable only")
         function = self._table.get(name)
@@ -126,10 +123,16 @@ class FunctionTable:
         finally:
             self._open_files -= 1
 
-    def _uuid(self) -> str:
+    def _draw(self) -> uuid.UUID:
         # The same for each loading of one run, and another for each call.
         self._drawn += 1
-        return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{self._run.id}-{self._drawn}"))
+        return uuid.uuid5(uuid.NAMESPACE_OID, f"{self._run.id}-{self._drawn}")
+
+    def _uuid(self) -> str:
+        return str(self._draw())
+
+    def _bcrypt(self, text: str, cost: int = 10) -> str:
+        return hash_with_bcrypt(text, cost, self._draw().bytes)
 
 
 def _fits(name: str, pattern: str) -> bool:

@@ -8,7 +8,7 @@ from verified_images.templates.nearest import did_you_mean
 from verified_images.templates.packer.findings import Place
 from verified_images.templates.packer.hcl.evaluator import constant
 from verified_images.templates.packer.hcl.scope import Names, UnknownValueError
-from verified_images.templates.packer.hcl.values import HclError, Marked, mark, to_bool
+from verified_images.templates.packer.hcl.values import DataSourceError, HclError, Marked, mark, to_bool
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +37,7 @@ class HclLocals:
         self._found: dict[str, _Local] = {}
         self._values: dict[str, Any] = {}
         self._pending: list[str] = []
+        self._unanswered: dict[str, DataSourceError] = {}
 
     def declare_all(self, block: Block, file: Path) -> None:
         """Take a ``locals`` block."""
@@ -74,14 +75,14 @@ class HclLocals:
                 continue
 
     def _value(self, name: str) -> Any:  # noqa: ANN401 - values of HCL
+        if name in self._unanswered:
+            raise self._unanswered[name]
         if name not in self._values:
             if name in self._pending or len(self._pending) > _MOST_PENDING:
                 chain = " -> ".join((*self._pending, name))
                 raise HclError(f"the locals need each other: {chain}")
-            self._pending.append(name)
             local = self._found[name]
-            value = self._reader.value(local.expression, local.path, self.scope)
-            self._pending.pop()
+            value = self._work_out(name, local)
             self._values[name] = mark(value, marked=local.sensitive)
             if local.sensitive and isinstance(value, str):
                 self._reader.secrets.add(value)
@@ -90,6 +91,17 @@ class HclLocals:
         if self._reader.findings.is_spoilt(self._found[name].path):
             raise UnknownValueError
         return self._values[name]
+
+    def _work_out(self, name: str, local: _Local) -> Any:  # noqa: ANN401 - values of HCL
+        self._pending.append(name)
+        try:
+            return self._reader.value_with_data(local.expression, local.path, self.scope)
+        except DataSourceError as error:
+            # What is made for the builds of other clouds is told only where one of ours uses it.
+            self._unanswered[name] = error
+            raise
+        finally:
+            self._pending.pop()
 
     def _add(self, name: str, local: _Local, place: Place) -> None:
         if name in self._found:

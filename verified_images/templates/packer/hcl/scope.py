@@ -72,11 +72,8 @@ class Scope:
             known += scope._names  # noqa: SLF001 - its own class
             scope = scope._outer  # noqa: SLF001 - its own class
         if name in {"data", "each", "self", "count"}:
-            raise HclError(f"'{name}' has no value here{_REASONS.get(name, '')}")
+            raise HclError(f"'{name}' has no value here")
         raise HclError(f"there is no name '{name}' here{did_you_mean(name, known)}; text must be in quotes")
-
-
-_REASONS = {"data": ": data sources are not supported; give the value as a variable"}
 
 
 def names_of(what: str, values: Mapping[str, Any]) -> Names:

@@ -15,6 +15,7 @@ from verified_images.templates.packer.findings import Findings, Place
 from verified_images.templates.packer.functions import PACKER_VERSION
 from verified_images.templates.packer.hcl.bodies import BodyReader, PlaceMap
 from verified_images.templates.packer.hcl.builds import HclBuilds
+from verified_images.templates.packer.hcl.data_sources import HclDataSources
 from verified_images.templates.packer.hcl.evaluator import Evaluator
 from verified_images.templates.packer.hcl.functions import FunctionTable
 from verified_images.templates.packer.hcl.json import read_hcl_json
@@ -53,7 +54,6 @@ _LABELS = {
 }
 """The blocks of a file, and how many labels each has."""
 _LABEL_NAMES = {0: "no label", 1: "one label, a name", 2: "two labels, a type and a name"}
-_DATA = "this is left out: data sources are not supported; what uses it needs a variable instead"
 
 
 def load_packer_hcl(path: Path, name: str, inputs: Inputs) -> tuple[tuple[Made, ...], tuple[TemplateProblem, ...]]:
@@ -83,6 +83,7 @@ class _Loader:
         self._reader = BodyReader(evaluator, self._findings, self._places, self._secrets)
         self._variables = HclVariables(self._reader, inputs)
         self._locals = HclLocals(self._reader)
+        self._data = HclDataSources(self._reader)
         self._builds = HclBuilds(self._reader)
 
     def load(self, path: Path, name: str) -> tuple[tuple[Made, ...], tuple[TemplateProblem, ...]]:
@@ -92,7 +93,7 @@ class _Loader:
         automatic = _files(path, _AUTOMATIC) if path.is_dir() else ()
         declared = self._variables.resolve(automatic)
         scope = self._scope()
-        self._locals.scope = scope
+        self._locals.scope = self._data.scope = scope
         self._locals.work_out()
         for block, file in blocks:
             self._take_build(block, file)
@@ -130,6 +131,8 @@ class _Loader:
                 self._locals.declare(block, file)
             case "locals":
                 self._locals.declare_all(block, file)
+            case "data":
+                self._data.declare(block, file)
             case "packer":
                 self._check_packer(block, file)
 
@@ -139,9 +142,6 @@ class _Loader:
                 self._builds.declare_source(block, file)
             case "build":
                 self._builds.declare_build(block, file)
-            case "data":
-                self._places.note(("data", *block.labels), file, block.line)
-                self._findings.warn(("data", *block.labels), _DATA)
             case "hcp_packer_registry" | "communicator":
                 self._places.note((block.type,), file, block.line)
                 self._findings.warn((block.type,), f"'{block.type}' has no effect: images go to Azure alone")
@@ -165,6 +165,7 @@ class _Loader:
             {
                 "var": self._variables.names(),
                 "local": self._locals.names(),
+                "data": self._data.names(),
                 "path": names_of("path", folders),
                 "packer": names_of("packer", {"version": PACKER_VERSION}),
             }

@@ -17,6 +17,10 @@ class HclError(Exception):
     """An expression has no value; the message is fit to be shown once secrets are masked in it."""
 
 
+class DataSourceError(HclError):
+    """A data source cannot be asked, or had no answer."""
+
+
 class Marked(NamedTuple):
     """A value that came from something sensitive."""
 
