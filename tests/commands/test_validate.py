@@ -81,9 +81,8 @@ def test_what_a_preflight_would_refuse_is_told_where_it_stands(run: Run, tmp_pat
 
 
 def test_a_template_for_windows_is_checked_with_a_warning_where_its_builds_stop(run: Run, tmp_path: Path) -> None:
-    windows = {"os_type": "Windows", "communicator": "winrm"}
     provisioner = {"type": "powershell", "inline": ["Get-Date"]}
-    (tmp_path / "packer.json").write_text(template(provisioner, **windows))
+    (tmp_path / "packer.json").write_text(template(provisioner, os_type="Windows", communicator="winrm"))
     code, told, _ = run("validate", tmp_path)
     assert code == 0
     message = "machines with Windows are read and checked, but not built: a run of this template ends in its preflight"

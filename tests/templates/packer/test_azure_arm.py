@@ -34,6 +34,9 @@ IDENTITY = (
 DISK_KEY = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/a/providers/Microsoft.Compute/diskEncryptionSets/b"
 NO_IMAGE = {"image_publisher": None, "image_offer": None, "image_sku": None}
 NO_TARGET = {"managed_image_name": None, "managed_image_resource_group_name": None}
+DESTINATION = {"resource_group": "r", "gallery_name": "g", "image_name": "i", "image_version": "1.2.3"}
+TO_GALLERY = {**NO_TARGET, "shared_image_gallery_destination": DESTINATION}
+CONFIDENTIAL = {**TO_GALLERY, "security_type": "ConfidentialVM"}
 
 
 @pytest.mark.parametrize(
@@ -48,7 +51,7 @@ NO_TARGET = {"managed_image_name": None, "managed_image_resource_group_name": No
         ({"disk_caching_type": "None"}, "os_disk_caching", "None"),
         ({"disk_additional_size": [10, "20"], "disk_additional_luns": [3, 5]}, "data_disk_sizes_gb", (10, 20)),
         ({"disk_controller_type": "NVMe"}, "disk_controller_type", "NVMe"),
-        ({"disk_encryption_set_id": DISK_KEY}, "disk_encryption_set", DISK_KEY),
+        ({**TO_GALLERY, "disk_encryption_set_id": DISK_KEY}, "disk_encryption_set", DISK_KEY),
         ({"keep_os_disk": "true"}, "keep_os_disk", True),
         ({"ssh_username": "builder"}, "username", "builder"),
         ({"ssh_port": 2222}, "ssh_port", 2222),
@@ -60,10 +63,14 @@ NO_TARGET = {"managed_image_name": None, "managed_image_resource_group_name": No
         ({"spot": {"eviction_policy": "Delete", "max_price": 0.5}}, "spot", Spot(max_price=0.5)),
         ({"spot": {"eviction_policy": ""}}, "spot", None),
         ({"user_assigned_managed_identities": [IDENTITY]}, "user_assigned_managed_identities", (IDENTITY,)),
-        ({"security_type": "ConfidentialVM", "secure_boot_enabled": True}, "secure_boot", True),
-        ({"vtpm_enabled": "1"}, "vtpm", True),
+        ({**CONFIDENTIAL, "secure_boot_enabled": True}, "secure_boot", True),
+        ({**TO_GALLERY, "vtpm_enabled": "1"}, "vtpm", True),
         ({"encryption_at_host": False}, "encryption_at_host", False),
-        ({"security_encryption_type": "VMGuestStateOnly"}, "security_encryption_type", "VMGuestStateOnly"),
+        (
+            {**CONFIDENTIAL, "security_encryption_type": "VMGuestStateOnly"},
+            "security_encryption_type",
+            "VMGuestStateOnly",
+        ),
         ({"accelerated_networking": True}, "accelerated_networking", True),
         ({"allowed_inbound_ip_addresses": "203.0.113.7"}, "allowed_inbound_ip_addresses", ("203.0.113.7/32",)),
         ({"public_ip_sku": "basic"}, "public_ip_sku", "Basic"),
@@ -352,8 +359,8 @@ def test_an_option_that_asks_for_nothing_is_not_warned_of(load: Load) -> None:
         ),
         (
             {"disk_additional_size": [1], "disk_additional_luns": [1, 2]},
-            "",
-            "'data_disk_luns' must hold one number for each of 'data_disk_sizes_gb', each once",
+            "disk_additional_luns",
+            "one number for each of 'disk_additional_size' is needed, each once",
         ),
         ({"azure_tag": [{"value": "a"}]}, "azure_tag[0]", "the option 'name' is required"),
     ],

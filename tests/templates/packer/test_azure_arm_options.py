@@ -21,7 +21,12 @@ GALLERY = {"resource_group": "images", "gallery_name": "golden", "image_name": "
 NO_IMAGE = {"image_publisher": None, "image_offer": None, "image_sku": None}
 VHD = {"resource_group_name": "g", "storage_account": "account", "capture_container_name": "images"}
 NETWORK = {"virtual_network_name": "net"}
-CONFIDENTIAL = {"security_type": "ConfidentialVM"}
+TO_GALLERY = {
+    "managed_image_name": None,
+    "managed_image_resource_group_name": None,
+    "shared_image_gallery_destination": GALLERY,
+}
+CONFIDENTIAL = {**TO_GALLERY, "security_type": "ConfidentialVM"}
 
 # The option, a value that is not the default, and what else must be given with it.
 HONOURED: list[tuple[str, Any, dict[str, Any]]] = [
@@ -64,10 +69,10 @@ HONOURED: list[tuple[str, Any, dict[str, Any]]] = [
     ("disk_additional_luns", [3], {"disk_additional_size": [8]}),
     ("disk_caching_type", "None", {}),
     ("disk_controller_type", "NVMe", {}),
-    ("disk_encryption_set_id", DISK_KEY, {}),
+    ("disk_encryption_set_id", DISK_KEY, TO_GALLERY),
     ("security_type", "TrustedLaunch", {}),
-    ("secure_boot_enabled", True, {}),
-    ("vtpm_enabled", True, {}),
+    ("secure_boot_enabled", True, TO_GALLERY),
+    ("vtpm_enabled", True, TO_GALLERY),
     ("encryption_at_host", True, {}),
     ("security_encryption_type", "VMGuestStateOnly", CONFIDENTIAL),
     ("virtual_network_name", "net", {}),
@@ -76,7 +81,7 @@ HONOURED: list[tuple[str, Any, dict[str, Any]]] = [
     ("private_virtual_network_with_public_ip", True, NETWORK),
     ("public_ip_sku", "Basic", {}),
     ("allowed_inbound_ip_addresses", ["203.0.113.7"], {}),
-    ("build_resource_group_name", "g", {}),
+    ("build_resource_group_name", "g", {"location": None}),
     ("azure_tags", {"a": "b"}, {}),
     ("azure_tag", {"name": "a", "value": "b"}, {}),
     ("custom_data", "I2Nsb3Vk", {}),
@@ -149,6 +154,8 @@ def _needed(option: str) -> dict[str, Any]:
         return marketplace | {"custom_managed_image_resource_group_name": None}
     if option == "custom_managed_image_resource_group_name":
         return {"custom_managed_image_resource_group_name": "other"}
+    if option == "build_resource_group_name":
+        return {"location": "westeurope"}
     return {name: other for name, other in VHD.items() if name == option}
 
 

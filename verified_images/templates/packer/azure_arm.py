@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from verified_images.templates.fields import reveal
 from verified_images.templates.model import LOCATION_OF_RESOURCE_GROUP
 from verified_images.templates.packer.azure_arm_options import BLOCKS, OPTIONS
+from verified_images.templates.packer.azure_arm_rules import check_together
 from verified_images.templates.packer.draft import Draft
 from verified_images.templates.packer.files import read_named_file
 from verified_images.templates.packer.values import Options, blocks_of, read_options
@@ -57,6 +58,7 @@ _NO_SOURCE = (
 def map_builder(section: Section, folders: Folders, findings: Findings) -> Draft:
     """Return the ``builder`` and ``image`` of a template, from the rendered options of an azure-arm builder."""
     options = read_options(section, OPTIONS, findings, "azure-arm")
+    check_together(options, findings)
     mapping = _Mapping(options, Draft(section.path), findings, folders)
     mapping.plain(options)
     mapping.source()
@@ -92,6 +94,8 @@ class _Mapping:
         known = OPTIONS if table is None else BLOCKS[table]
         for name, value in options:
             path = (*options.path, name)
+            if self._findings.is_spoilt(path):
+                continue
             if known[name].to:
                 self.draft.set(known[name].to, value, path)
             elif name in _WHOLE:
@@ -121,7 +125,7 @@ class _Mapping:
         found = [name for name in _SOURCE_OPTIONS if options.get(name) is not None]
         for name in found[1:]:
             self._findings.error((*options.path, name), f"one source is needed, not several: here is '{found[0]}' too")
-        if len(found) > 1 or self._findings.holds_spoilt((*options.path, "shared_image_gallery")):
+        if len(found) != 1 or self._findings.holds_spoilt((*options.path, "shared_image_gallery")):
             self.draft.drop("builder.source")
 
     def targets(self) -> None:
@@ -129,6 +133,8 @@ class _Mapping:
         options, image = self._options, self.draft.data.setdefault("image", {})
         for target, needed in _NEEDED.items():
             # A gallery is asked for by a block, which is here if it names one.
+            if target == "vhd" and (image.keys() - {"vhd"}) & _NEEDED.keys():
+                needed = needed[:1]  # noqa: PLW2901 - Packer makes a VHD beside another target only of a container
             if target not in image or (options.has(*needed) and (target != "gallery" or "gallery" in image[target])):
                 continue
             for name, _ in options:
