@@ -161,9 +161,11 @@ class ConnectedCloud:
         """Tell whether the cloud goes on when this session has ended: a local one, if it is served stand-alone."""
         if self._state is None:
             return True
-        from verified_images.emulator.announcement import find_running  # noqa: PLC0415 - only runs that build
+        # Two threads that import a package and a module of it at the same time may find either half done.
+        with self._lock:
+            from verified_images.emulator.announcement import find_running  # noqa: PLC0415 - only runs that build
 
-        return find_running(self._state) is not None
+            return find_running(self._state) is not None
 
     @property
     def _proxy_command(self) -> str | None:
