@@ -51,9 +51,14 @@ class Told:
 
 
 @contextmanager
-def start_local_azure(folder: Path, cache: Path) -> Iterator[tuple[LocalCloud, CloudConnection]]:
-    """Run a local Azure with an empty gallery to publish in, and a connection to it."""
-    with LocalCloud(folder, Options(hypervisor="fake", cache=cache)) as cloud:
+def start_local_azure(
+    folder: Path, cache: Path, *, announced: bool = False
+) -> Iterator[tuple[LocalCloud, CloudConnection]]:
+    """Run a local Azure with an empty gallery to publish in, and a connection to it.
+
+    ``announced`` lets other processes find it.
+    """
+    with LocalCloud(folder, Options(hypervisor="fake", cache=cache, announced=announced)) as cloud:
         connection = connect_local(
             cloud.endpoint,
             ca_bundle=cloud.ca_bundle,

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tests.faults.calls import ClientTransport, calls_of
+from tests.faults.remains import find_wrongs
 from tests.local_azure import GALLERY, MANAGED, make_template, opened_build
-from verified_images.cloud.groups import find_tagged
 from verified_images.cloud.operations import Arm
 from verified_images.errors import VerifiedImagesError
 from verified_images.journal import read_journal
@@ -111,7 +111,8 @@ def run_cell(cloud: LocalCloud, connection: CloudConnection, folder: Path, call:
         seen = next(rule for rule in cloud.faults.describe() if rule["name"] == name)
         cloud.faults.remove(name)
         reaped = reap_what_is_left(own, folder, run)
-        wrong = [*wrongs(own, run, number, passed=not errors), *_untold(call, fault, errors)]
+        found = find_wrongs(own, (RUN_TAG, run.id), number, passed=not errors)
+        wrong = [*found, *_untold(call, fault, errors)]
     return Cell(call, fault, seen["hit"] > 0, " / ".join(errors), reaped, tuple(wrong))
 
 
@@ -125,30 +126,6 @@ def _untold(call: Call, fault: Fault, errors: list[str]) -> Iterator[str]:
         yield "the error does not tell the code"
     if errors and fault.timeouts and not any("did not happen within" in text for text in errors):
         yield "the error does not tell of the time-out"
-
-
-def wrongs(connection: CloudConnection, run: Run, number: int, *, passed: bool) -> Iterator[str]:
-    """Say what is there that must not be, and the other way round."""
-    arm = Arm(connection, lambda _: None)
-    targets = {target.lower() for target in targets_of(connection, number)}
-    left = [found for found in find_tagged(arm, RUN_TAG, run.id) if found.lower() not in targets]
-    if left:
-        yield f"left: {left}"
-    try:
-        version = connection.compute.gallery_image_versions.get("images", "golden", "web", f"1.0.{number}")
-    except Exception as error:  # noqa: BLE001 - the SDK's
-        if passed:
-            yield f"it passed, but nothing is published: {error}"
-        return
-    verified = version["tags"].get("vi-verdict") == "verified" and "vi-expires" not in version["tags"]
-    if not verified or version["properties"]["provisioningState"] != "Succeeded":
-        yield f"unverified at the target: {version['tags']}, {version['properties']['provisioningState']}"
-
-
-def targets_of(connection: CloudConnection, number: int) -> tuple[str, str]:
-    """Give the ids of the images that a build publishes."""
-    base = f"/subscriptions/{connection.subscription_id}/resourceGroups/images/providers/Microsoft.Compute"
-    return f"{base}/galleries/golden/images/web/versions/1.0.{number}", f"{base}/images/web-{number}"
 
 
 def template_of(folder: Path, number: int, orchestration: str, timeouts: Mapping[str, float] | None = None) -> Template:

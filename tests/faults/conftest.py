@@ -35,5 +35,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalCloud, CloudConnection]]:
     """A local Azure for all faults."""
     folder = tmp_path_factory.mktemp("azure")
-    with start_local_azure(folder / "state", folder / "cache") as opened:
+    with start_local_azure(folder / "state", folder / "cache", announced=True) as opened:
         yield opened
