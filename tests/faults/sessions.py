@@ -33,6 +33,8 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["tests.faults.preloaded"])
 _ALREADY_IMPORTED = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
 
+_ENDS = {"failure", "error", "skipped"}
+
 TEMPLATE = """\
 builder:
   source: {{publisher: Debian, offer: debian-12, sku: 12-gen2}}
@@ -129,7 +131,9 @@ class Sessions:
             ParseError: it is no XML.
         """
         cases = ET.parse(self.report).iter("testcase")  # noqa: S314 - what pytest wrote
-        return {str(case.get("name")): next((part.tag for part in case), "passed") for case in cases}
+        return {
+            str(case.get("name")): next((part.tag for part in case if part.tag in _ENDS), "passed") for case in cases
+        }
 
 
 @dataclass(frozen=True, slots=True)

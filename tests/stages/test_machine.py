@@ -70,7 +70,7 @@ class Session:
     def __init__(self, cloud_init: int, locks: int = 0) -> None:
         self.cloud_init, self.locks = cloud_init, locks
 
-    def run(self, command: str, *, timeout: float) -> CommandResult:
+    def ask(self, command: str, *, timeout: float) -> CommandResult:
         assert timeout > 0
         if "cloud-init status --wait" in command:
             return CommandResult(command, self.cloud_init, b"status: error\n", b"")

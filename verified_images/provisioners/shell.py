@@ -124,7 +124,7 @@ def _environment(provisioner: ShellProvisioner, attempt: Attempt) -> Mapping[str
 def _remove(provisioner: ShellProvisioner, name: str, attempt: Attempt) -> None:
     """Remove a script that could not remove itself: it may hold secrets, which must not get into the image."""
     with contextlib.suppress(MachineError, DeadlineError):
-        attempt.context.session.run(
+        attempt.context.session.ask(
             f'for vi_d in {_FOLDERS}; do rm -f -- "$vi_d/{name}"; done',
             sudo=provisioner.sudo,
             timeout=_CLEANED_WITHIN,

@@ -48,7 +48,7 @@ class Staging:
 
     def __enter__(self) -> Self:
         make = (_MAKE_GIVEN if self._wanted else _MAKE_OWN).format(**self._words)
-        result = self._session.run(make, sudo=self._sudo, timeout=self._attempt.remaining)
+        result = self._session.ask(make, sudo=self._sudo, timeout=self._attempt.remaining)
         if result.exit_code:
             reason = result.stderr.decode("utf-8", "replace").strip() or "nobody may write there"
             raise AttemptError(f": the folder '{self.path}' cannot be made on the machine: {reason}", result.exit_code)
@@ -60,10 +60,12 @@ class Staging:
         if self._keep:
             return
         remove = (_REMOVE_GIVEN if self._wanted else "rm -rf -- {path}").format(**self._words)
-        with contextlib.suppress(MachineError, DeadlineError):
+        # What a failed provisioner leaves gets into no image; a folder that stays after one that passed would.
+        failing = (MachineError, DeadlineError) if error is not None else ()
+        with contextlib.suppress(*failing):
             # The tool may have become root by itself and left what only root can remove.
-            if self._session.run(remove, sudo=self._sudo, timeout=_CLEANED_WITHIN).exit_code and not self._sudo:
-                self._session.run(remove, sudo=True, timeout=_CLEANED_WITHIN)
+            if self._session.ask(remove, sudo=self._sudo, timeout=_CLEANED_WITHIN).exit_code and not self._sudo:
+                self._session.ask(remove, sudo=True, timeout=_CLEANED_WITHIN)
 
     def put(self, local: str, name: str) -> str:
         """Upload a file or folder of the template's under ``name``; return where it is then."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import paramiko
 
 from verified_images.errors import ConnectionLostError
+from verified_images.waiting import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,12 +55,16 @@ class Link:
 
         Raises:
             ConnectionLostError: the connection is gone, or the machine refused the channel.
+            DeadlineError: the budget in force ended first.
         """
         if len(self._taken) >= _MOST_CHANNELS:
             self.make_room()
+        within = Deadline(f"a channel to {self.machine!r}", _OPEN_WITHIN)
         try:
-            channel = self.transport.open_session(window_size=_WINDOW, timeout=_OPEN_WITHIN)
+            channel = self.transport.open_session(window_size=_WINDOW, timeout=max(_TICK, within.remaining))
         except (paramiko.SSHException, EOFError, OSError) as error:
+            if not within.is_over:
+                within.check()  # it is the budget's time that was up
             raise self.lost("no channel could be opened") from error
         with self._lock:
             self._taken.add(channel)

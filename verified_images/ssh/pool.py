@@ -12,7 +12,7 @@ from verified_images.masking import Masker
 from verified_images.ssh.killing import kill_tree
 from verified_images.ssh.output import Collector
 from verified_images.ssh.shell import Shell, ShellBusyError
-from verified_images.waiting import Deadline
+from verified_images.waiting import Budget, Deadline, within
 
 if TYPE_CHECKING:
     from verified_images.ssh.link import Link
@@ -101,7 +101,8 @@ class ShellPool:
 def kill(link: Link, pid: int, *, sudo: bool) -> None:
     """End a command whose time is up; as well as can be, since the machine may be in a bad way."""
     nothing = Collector(Masker())
-    with contextlib.suppress(MachineError, DeadlineError):
+    # A budget of its own: the one in force may be what is up.
+    with contextlib.suppress(MachineError, DeadlineError), within(Budget("the end of a command", _KILLED_WITHIN)):
         shell = Shell(link)
         try:
             shell.run(kill_tree(pid), nothing, Deadline("the end of a command", _KILLED_WITHIN), sudo=sudo)

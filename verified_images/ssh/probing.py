@@ -30,12 +30,15 @@ def wait_for_greeting(address: Address, reach: Reach, deadline: Deadline) -> soc
 
     Raises:
         UnreachableError: no server greeted before the deadline; says what was seen last.
+        DeadlineError: the budget in force ended first.
     """
     probes = _Probes(address, reach, deadline)
     try:
         while (found := probes.look()) is None:
             deadline.check()
     except DeadlineError as error:
+        if not deadline.is_over:
+            raise  # it is the budget's time that was up
         raise UnreachableError(
             f"no SSH server answered at {address} within {deadline.seconds:.0f} s; last seen: {deadline.last_seen}; "
             "see the machine's serial log for how far it booted",

@@ -6,7 +6,7 @@ import tarfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from verified_images.errors import (
     CommandError,
@@ -30,7 +30,7 @@ from verified_images.waiting import UNLIMITED, Deadline, current_budget, wait_fo
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from types import TracebackType
 
@@ -39,10 +39,14 @@ if TYPE_CHECKING:
     from verified_images.ssh.openssh_client import OpenSSHAccess
     from verified_images.ssh.reach import Reach
 
+T = TypeVar("T")
+
 _NAMED = 120  # characters of a command in the text of an error
 _TAIL = 2000  # bytes of output in an error
 _LOOK_EVERY = 0.5  # seconds
 _CONNECT_WITHIN = 20.0  # seconds for one attempt while a machine reboots
+_MOST_RECONNECTIONS = 3  # for one thing that is to be done
+_RECONNECT_WITHIN = 300.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ class Session:
         self._reach = reach
         self._login_patience = login_patience
         self._lock = threading.Lock()
+        self._reconnecting = threading.Lock()
         self._tunnels: list[Tunnel] = []
         self._open(timeout)
 
@@ -147,6 +152,16 @@ class Session:
             collector.finish()
         return CommandResult(command, code, collector.stdout, collector.stderr)
 
+    def ask(self, command: str, *, timeout: float | None = None, sudo: bool = False) -> CommandResult:
+        """Run a command that may as well run twice: after a lost connection it is run again on another one.
+
+        Raises:
+            DeadlineError: ``timeout`` passed.
+            ConnectionLostError: the connection broke again and again.
+            UnreachableError, HostKeyError, LoginError: no other connection could be had.
+        """
+        return self._again(lambda left: self.run(command, timeout=left, sudo=sudo), timeout)
+
     def upload(  # noqa: PLR0913 - source, destination, and whose it shall be
         self,
         sources: str | Path | Sequence[str | Path],
@@ -162,7 +177,8 @@ class Session:
 
         One file goes to ``destination``, or into it when that is a folder or ends with a slash. Several sources, and
         folders, go into the folder ``destination``: ``folder/`` means what is in it, ``folder`` the folder itself.
-        Folders that are missing are made. Modes and symbolic links are kept.
+        Folders that are missing are made. Modes and symbolic links are kept. After a lost connection it is done again
+        on another one.
 
         Raises:
             OSError: a source cannot be read.
@@ -206,24 +222,7 @@ class Session:
             OSError: ``local`` cannot be written.
             ConnectionLostError, DeadlineError: as for ``run``.
         """
-        what = f"download of {remote}"
-        collector = Collector(self.masker, keep=_TAIL)
-        left_out: tuple[str, ...] = ()
-        problem: Exception | None = None
-        with Stream(self._link, download_program(remote), _nothing, sudo=self._needs(sudo)) as stream:
-            pieces = stream.output(self._deadline(what, timeout))
-            try:
-                left_out = unpack(pieces, collector, remote, str(local))
-            except DeadlineError:
-                self._kill(stream, sudo=sudo)
-                raise
-            except (tarfile.TarError, HostileArchiveError) as error:
-                problem = error
-            collector.take(pieces)
-            code = stream.exit_code()
-        if code or problem:
-            raise self._failed(what, code, collector) from problem
-        return left_out
+        return self._again(lambda left: self._download(remote, local, left, sudo=sudo), timeout)
 
     def open_tunnel(self, host: str, port: int, timeout: float = 10.0) -> socket.socket:
         """Connect from the machine to ``port`` of ``host``; the socket works like one connected from here.
@@ -275,14 +274,39 @@ class Session:
         self._link.close()
 
     def _open(self, timeout: float) -> None:
-        self._link = connect(self.address, self._key, self._reach, timeout=timeout, login_patience=self._login_patience)
-        self._shells = ShellPool(self._link)
-        try:
-            # Opened now, so that the first command finds a shell, and a user without one is told of here.
-            self._is_root = self._shells.hello().is_root
-        except BaseException:
-            self._link.close()
-            raise
+        deadline = Deadline(f"a session to {self.address}", timeout)
+        while True:
+            self._link = connect(
+                self.address, self._key, self._reach, timeout=deadline.remaining, login_patience=self._login_patience
+            )
+            self._shells = ShellPool(self._link)
+            try:
+                # Opened now, so that the first command finds a shell, and a user without one is told of here.
+                self._is_root = self._shells.hello().is_root
+            except ConnectionLostError:
+                self._link.close()
+                if deadline.remaining <= _LOOK_EVERY:
+                    raise
+            except BaseException:
+                self._link.close()
+                raise
+            else:
+                return
+            deadline.sleep(_LOOK_EVERY)
+
+    def _again(self, action: Callable[[float | None], T], timeout: float | None) -> T:
+        """Do what may be done twice, and do it again after a lost connection; it is told what is left of the time."""
+        what = f"the end of what was to be done on {self.address.machine!r}, whose connection broke,"
+        deadline = Deadline(what, UNLIMITED if timeout is None else timeout)
+        for _ in range(_MOST_RECONNECTIONS):
+            try:
+                return action(None if timeout is None else deadline.remaining)
+            except ConnectionLostError:
+                deadline.check()
+                with self._reconnecting:
+                    if not self.alive:  # else another thread has reconnected meanwhile
+                        self.reconnect(min(_RECONNECT_WITHIN, deadline.remaining))
+        return action(None if timeout is None else deadline.remaining)
 
     def _rebooted(self, before: str, deadline: Deadline) -> bool | None:
         try:
@@ -320,10 +344,33 @@ class Session:
 
     def _upload(self, upload: Upload, what: str, destination: str, timeout: float | None, *, sudo: bool) -> None:
         what = f"upload of {what} to {destination}"
+
+        def send(left: float | None) -> None:
+            collector = Collector(self.masker, keep=_TAIL)
+            if code := self._stream(upload, collector, self._deadline(what, left), sudo=sudo):
+                raise self._failed(what, code, collector)
+
+        self._again(send, timeout)
+
+    def _download(self, remote: str, local: str | Path, timeout: float | None, *, sudo: bool) -> tuple[str, ...]:
+        what = f"download of {remote}"
         collector = Collector(self.masker, keep=_TAIL)
-        code = self._stream(upload, collector, self._deadline(what, timeout), sudo=sudo)
-        if code:
-            raise self._failed(what, code, collector)
+        left_out: tuple[str, ...] = ()
+        problem: Exception | None = None
+        with Stream(self._link, download_program(remote), _nothing, sudo=self._needs(sudo)) as stream:
+            pieces = stream.output(self._deadline(what, timeout))
+            try:
+                left_out = unpack(pieces, collector, remote, str(local))
+            except DeadlineError:
+                self._kill(stream, sudo=sudo)
+                raise
+            except (tarfile.TarError, HostileArchiveError) as error:
+                problem = error
+            collector.take(pieces)
+            code = stream.exit_code()
+        if code or problem:
+            raise self._failed(what, code, collector) from problem
+        return left_out
 
     def _kill(self, stream: Stream, *, sudo: bool) -> None:
         if stream.pid is not None:

@@ -17,14 +17,15 @@ from verified_images.errors import MachineError
 from verified_images.ssh.arrivals import STDERR, STDOUT, Arrivals
 from verified_images.ssh.framing import Frame, Marks
 from verified_images.ssh.quoting import encode, quote
+from verified_images.waiting import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from verified_images.ssh.link import Link
     from verified_images.ssh.output import Collector
-    from verified_images.waiting import Deadline
 
+_OPEN_WITHIN = 90.0  # seconds, after which a connection that is silent has been found out
 KILLED_SHELL = 255  # what OpenSSH's client reports when the far side ended without an exit code
 
 # `exec`, because a login shell may be one that is no POSIX shell. Its own stderr goes nowhere: it would report
@@ -71,6 +72,7 @@ class Shell:
 
     Raises:
         ConnectionLostError: the connection broke while it was opened.
+        DeadlineError: the shell did not come about in time.
         MachineError: the login shell of the user gave no shell.
     """
 
@@ -122,8 +124,9 @@ class Shell:
         with self._lost_when_broken():
             self._channel.exec_command(_START)
         self._send(_HELLO.format(begin=marks.begin).encode())
+        within = Deadline(f"a shell on {self.link.machine!r}", _OPEN_WITHIN)
         while any(frame.opening is None for frame in frames.values()):
-            stream, data = self._next(None)
+            stream, data = self._next(within)
             if not data:
                 raise MachineError(
                     f"the login shell of the user on {self.link.machine!r} ended at once: give the user a shell",

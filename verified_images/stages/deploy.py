@@ -109,7 +109,7 @@ def _log_into_instances(
     def log_into(index: int, state: InstanceState) -> Instance:
         door = Door(host, ports[state.number], SMOKE_USER, context.smoke_key)
         session = log_in(context, _guest(instances, state), door, deadline)
-        host_name = session.run("hostname").stdout.decode(errors="replace").strip()
+        host_name = session.ask("hostname").stdout.decode(errors="replace").strip()
         return Instance(
             id=state.id,
             name=state.name,

@@ -122,7 +122,7 @@ def learn_host_keys(context: BuildContext, guest: Guest, deadline: Deadline) -> 
 
 def wait_for_first_boot(context: BuildContext, session: Session, name: str, deadline: Deadline) -> None:
     """Wait until cloud-init is done and nothing holds the package database any more."""
-    result = session.run(_WAIT_FOR_CLOUD_INIT, timeout=deadline.remaining)
+    result = session.ask(_WAIT_FOR_CLOUD_INIT, timeout=deadline.remaining)
     if result.exit_code not in {_FINISHED, _DEGRADED}:
         told = (result.stdout + result.stderr).decode(errors="replace").strip()
         raise MachineError(f"cloud-init failed on '{name}': {told[-2000:]}", machine=name)
@@ -139,6 +139,6 @@ def _look_for_host_keys(guest: Guest, deadline: Deadline) -> tuple[str, ...] | N
 
 
 def _look_for_package_lock(session: Session, deadline: Deadline) -> bool | None:
-    result = session.run(_FIND_PACKAGE_LOCK, timeout=60.0)
+    result = session.ask(_FIND_PACKAGE_LOCK, timeout=60.0)
     deadline.saw(result.stdout.decode(errors="replace").strip())
     return True if result.exit_code == 0 else None

@@ -147,7 +147,7 @@ def log_into_build_machine(
     deadline = Deadline(f"a session to '{name}'", builder.ssh_timeout)
     host_keys = let_in(context, guest, deadline) if layer else ()
     session = log_in(context, guest, door, deadline, host_keys=host_keys)
-    return Machine(guest.id, name, session.run("hostname").stdout.decode().strip(), private_address, session)
+    return Machine(guest.id, name, session.ask("hostname").stdout.decode().strip(), private_address, session)
 
 
 def _wait_for_sign_of_life(context: BuildContext, guest: Guest, booting: Operation[object], *, is_known: bool) -> None:
