@@ -23,6 +23,7 @@ class Records:
         self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=NORMAL")
+        self._database.execute("PRAGMA secure_delete=ON")  # what is deleted may have held a secret
         self._database.execute(
             "CREATE TABLE IF NOT EXISTS records (collection TEXT, key TEXT, document TEXT NOT NULL, "
             "PRIMARY KEY (collection, key))"

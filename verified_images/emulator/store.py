@@ -66,6 +66,7 @@ class Store:
         self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=NORMAL")
+        self._database.execute("PRAGMA secure_delete=ON")  # what is deleted may have held a secret
         self._database.execute("CREATE TABLE IF NOT EXISTS resources (key TEXT PRIMARY KEY, document TEXT NOT NULL)")
         self._database.execute("CREATE TABLE IF NOT EXISTS operations (key TEXT PRIMARY KEY, document TEXT NOT NULL)")
         self._load()
