@@ -90,5 +90,14 @@ class Reporter:
 def hide(report: pytest.TestReport, masker: Masker) -> None:
     """Hide secrets that a test printed, or compared with something."""
     report.sections = [(title, masker(text)) for title, text in report.sections]
-    if report.longrepr is not None and masker(str(report.longrepr)) != str(report.longrepr):
-        report.longrepr = masker(str(report.longrepr))
+    report.user_properties = [
+        (name, masker(value) if isinstance(value, str) else value) for name, value in report.user_properties
+    ]
+    if isinstance(report.longrepr, tuple):
+        path, line, reason = report.longrepr
+        report.longrepr = (path, line, masker(reason))
+    elif report.longrepr is not None:
+        text = str(report.longrepr)
+        # pytest shortens long values, by which a secret may be cut in two.
+        if (hidden := masker.mask_pieces(masker(text))) != text:
+            report.longrepr = hidden

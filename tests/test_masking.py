@@ -63,3 +63,18 @@ def test_a_stream_masks_what_the_whole_text_masks(secrets: list[str], pieces: li
     masker = Masker(secrets)
     stream = masker.stream()
     assert "".join(map(stream.feed, pieces)) + stream.flush() == masker("".join(pieces))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("assert 'token-3de707...30966229580' == 'x'", "assert '***...***' == 'x'"),
+        ("'token-3de707...", "'***..."),
+        ("...66229580", "...***"),
+        ("a...b...30966229580", "a...b...***"),
+        ("tok...580 is too little to tell", "tok...580 is too little to tell"),
+        ("it takes a moment... token", "it takes a moment... token"),
+    ],
+)
+def test_masks_what_is_left_of_a_secret_that_was_cut(text: str, shown: str) -> None:
+    assert Masker(["token-3de7073096622958030966229580"]).mask_pieces(text) == shown

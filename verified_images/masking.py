@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 MASK = "***"
+_CUT = "..."
+_SHORTEST_PIECE = 4  # characters of a secret that show enough of it to be hidden
 _SHORTEST_DERIVED = 4  # the Base64 form or a single line of less than this is everyday text, not a secret
 
 
@@ -42,6 +44,27 @@ class Masker:
         """Return ``text`` without the secrets."""
         pattern = self._pattern
         return text if pattern is None else pattern.sub(MASK, text)
+
+    def mask_pieces(self, text: str) -> str:
+        """Return ``text`` without what is left of a secret that was cut, with dots for its middle or its end."""
+        first, *others = text.split(_CUT)
+        if not others:
+            return text
+        *middle, last = others
+        ends = [self._without_end(first), *(self._without_end(self._without_start(part)) for part in middle)]
+        return _CUT.join([*ends, self._without_start(last)])
+
+    def _without_end(self, text: str) -> str:
+        """Return a text without the beginning of a secret at its end."""
+        sizes = (_overlap_size(text, form) for form in self._forms)
+        size = max(sizes, default=0)
+        return text if size < _SHORTEST_PIECE else text[:-size] + MASK
+
+    def _without_start(self, text: str) -> str:
+        """Return a text without the end of a secret at its beginning."""
+        sizes = (_overlap_size(text[: len(form)][::-1], form[::-1]) for form in self._forms)
+        size = max(sizes, default=0)
+        return text if size < _SHORTEST_PIECE else MASK + text[size:]
 
     def stream(self) -> MaskedStream:
         """Return a filter for text that comes in pieces, which may cut a secret in two."""
@@ -77,6 +100,11 @@ class MaskedStream:
         """Return the rest, at the end of the text."""
         rest, self._pending = self._masker(self._pending), ""
         return rest
+
+
+def _overlap_size(text: str, form: str) -> int:
+    """Return how many characters of ``form`` the text ends with: of its beginning, and not all of them."""
+    return len(text) - _overlap(text, form)
 
 
 def _overlap(text: str, form: str) -> int:
