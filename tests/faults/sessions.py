@@ -94,14 +94,16 @@ class Sessions:
         (spec / "test_all.py").write_text(tests)
 
     @contextmanager
-    def begin(self, *arguments: str, plugin: Callable[[Connection], object]) -> Iterator[Session]:
+    def begin(
+        self, *arguments: str, plugin: Callable[[Connection], object], environment: Mapping[str, str] | None = None
+    ) -> Iterator[Session]:
         """Begin a pytest with a plugin, which is made in its process and talks to this one."""
         options = (
             *("-p", "no:cacheprovider", "-W", "error", "-W", _ALREADY_IMPORTED, "--junit-xml=report.xml", "-v"),
             *("--vi-hypervisor=fake", f"--vi-state={self.cloud.state}", f"--vi-cache={self.cache}", "specs"),
         )
         command = _Pytest([*PLUGIN, *OTHERS, *options, *arguments], plugin)
-        with self._process(command) as session:
+        with self._process(command, environment) as session:
             yield session
 
     def reap(self, *arguments: str) -> int:
@@ -110,9 +112,11 @@ class Sessions:
             return session.wait()
 
     @contextmanager
-    def _process(self, target: Callable[[Connection], int]) -> Iterator[Session]:
+    def _process(
+        self, target: Callable[[Connection], int], environment: Mapping[str, str] | None = None
+    ) -> Iterator[Session]:
         ours, theirs = _CONTEXT.Pipe()
-        environment = {"XDG_STATE_HOME": str(self.folder / "state")}
+        environment = {"XDG_STATE_HOME": str(self.folder / "state"), **(environment or {})}
         process = _CONTEXT.Process(target=_work, args=(target, theirs, self.folder, self._output, environment))
         with ours:
             with theirs:
