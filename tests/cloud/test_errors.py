@@ -10,7 +10,7 @@ from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 
 from tests.cloud.scripted_arm import Answer
 from verified_images.cloud.errors import translate, unfold
-from verified_images.cloud.groups import create_group
+from verified_images.cloud.groups import create_group, group_exists
 from verified_images.errors import (
     AccessDeniedError,
     CapacityError,
@@ -105,6 +105,15 @@ def test_a_refused_call_says_what_was_tried_and_how_to_trace_it(arm: Arm, script
         "allows it (correlation id c0ffee)"
     )
     assert error.__cause__ is not None
+
+
+def test_a_proxys_page_becomes_an_error_and_no_more(
+    arm: Arm, scripted: ScriptedArm, caplog: pytest.LogCaptureFixture
+) -> None:
+    scripted.script("GET", "resourcegroups/images$", Answer(403, b"<html>Blocked</html>"))
+    with pytest.raises(AccessDeniedError, match="look for resource group 'images' failed: "):
+        group_exists(arm, "images")
+    assert caplog.text == ""
 
 
 def test_details_are_unfolded_to_the_innermost(arm: Arm, scripted: ScriptedArm) -> None:

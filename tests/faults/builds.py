@@ -120,8 +120,9 @@ def _untold(call: Call, fault: Fault, errors: list[str]) -> Iterator[str]:
     """Say what an error does not tell of the fault that struck."""
     if errors and fault.transient:
         yield "a transient fault was not survived"
-    # The answer to a HEAD has no body to tell anything, and that there is nothing to delete is no error.
-    told = call.method != "HEAD" and (call.method, fault.name) != ("DELETE", "404")
+    # That there is nothing to delete is no error, and that there is no group is told without its code.
+    of_group = call.operation.lower().endswith("resourcegroups/read")
+    told = fault.name != "404" or not (call.method == "DELETE" or of_group)
     if errors and told and fault.rule.get("code") and not any(PLANTED in text for text in errors):
         yield "the error does not tell the code"
     if errors and fault.timeouts and not any("did not happen within" in text for text in errors):

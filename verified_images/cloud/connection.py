@@ -48,6 +48,10 @@ AUTHORITIES = {
 _AZURE_POLLING_SECONDS = 5.0
 _LOCAL_POLLING_SECONDS = 0.05
 
+# An answer that is no JSON, such as a proxy's page, becomes an error, and the SDK logs a traceback besides.
+for _client in ("compute", "network", "resource.resources"):
+    logging.getLogger(f"azure.mgmt.{_client}._utils.model_base").setLevel(logging.ERROR)
+
 
 @dataclass(frozen=True, eq=False)
 class CloudConnection:
