@@ -43,6 +43,7 @@ class Ahead:
         self._called_off = {spec: threading.Event() for spec in runs}
         self._coming: dict[Spec, deque[pytest.Item]] = {spec: deque() for spec in runs}
         self._working: dict[Spec, tuple[Stage, float]] = {}
+        self._queueing: dict[Spec, None] = {}
         for item in items:
             spec = spec_of(item)
             if spec in self._coming:
@@ -87,6 +88,10 @@ class Ahead:
             working = [(spec.name, stage, now - since) for spec, (stage, since) in self._working.items()]
         return [one for one in working if one[1] is not Stage.CLEANUP]
 
+    def queueing(self) -> Sequence[str]:
+        """Say which specs wait until fewer others have machines."""
+        return [spec.name for spec in list(self._queueing)]
+
     def stop(self, patience: float) -> None:
         """Call off what is being done, and return once it has ended, or after ``patience`` seconds.
 
@@ -108,7 +113,7 @@ class Ahead:
         try:
             with until_called_off(self._called_off[spec]):
                 while (stage := self._await_stage(spec)) is not None:
-                    if stage not in _WITHOUT_PLACE and not self._places.take(spec, self._stopping):
+                    if stage not in _WITHOUT_PLACE and not self._take_place(spec):
                         continue
                     self._do(spec, stage)
                     if stage is Stage.CLEANUP:
@@ -126,6 +131,13 @@ class Ahead:
                 self._places.stand_back(spec)
                 self._changed.wait()
         return None
+
+    def _take_place(self, spec: Spec) -> bool:
+        self._queueing[spec] = None
+        try:
+            return self._places.take(spec, self._stopping)
+        finally:
+            del self._queueing[spec]
 
     def _do(self, spec: Spec, stage: Stage) -> None:
         with self._changed:

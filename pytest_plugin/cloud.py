@@ -55,6 +55,9 @@ class Cloud(Protocol):
     def name(self) -> str:
         """What reports call it: azure or local."""
 
+    def load(self) -> None:
+        """Import what builds need; builds in threads might else import it from several sides at once, and fail."""
+
     def open_build(self, template: Template, run: Run, output: Output, *, layers: bool = False) -> OpenBuild:
         """Begin the build of a template, with ``layers`` on the disk of an earlier one; nothing is created yet."""
 
@@ -124,6 +127,14 @@ class ConnectedCloud:
         self._undo = ExitStack()
         self._lock = threading.Lock()
         self._connection: CloudConnection | None = None
+
+    def load(self) -> None:
+        """Import what builds need; builds in threads might else import it from several sides at once, and fail."""
+        import verified_images.pipeline  # noqa: PLC0415 - only runs with specs
+
+        if self._state is not None:
+            import pytest_plugin.local_targets  # noqa: F401, PLC0415 - only runs that build on the local cloud
+            import verified_images.emulator.local_cloud  # noqa: F401, PLC0415 - same
 
     def open_build(self, template: Template, run: Run, output: Output, *, layers: bool = False) -> JournaledBuild:
         """Begin the build of a template, with a journal of what it creates."""

@@ -12,17 +12,22 @@ import queue
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from xdist.scheduler import LoadFileScheduling, LoadGroupScheduling, LoadScopeScheduling
 
+from pytest_plugin.doing import STATUS_INPUT, Elsewhere
 from pytest_plugin.interrupts import TermAsInterrupt
 from pytest_plugin.local_azure import WORKER_INPUT, Endpoint, start
 from pytest_plugin.options import settings_key
+from pytest_plugin.progress import TerminalLive
 from pytest_plugin.session import WORKER_OUTPUT
+from pytest_plugin.showing import Showing
 from pytest_plugin.summary import Summary, SummaryWriter, fail_session
+from pytest_plugin.terminal import Terminal
 from verified_images.errors import TemplateError
 from verified_images.templates.finding import HCL_ENDINGS, find_templates, holds_templates
 from verified_images.waiting import Deadline
@@ -66,15 +71,30 @@ class Distribution:
         self._summaries: list[Summary] = []
         self._working: set[WorkerController] = set()
         self._term = TermAsInterrupt()
+        self._doing = Elsewhere()
+        self._live: TerminalLive | None = None
+        self._showing: Showing | None = None
         config.pluginmanager.register(SummaryWriter(lambda: self._summaries))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Prepare to show what the workers do; there was no reporter before."""
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        terminal = Terminal(reporter, shares_lines=True)
+        self._live = TerminalLive(self._config, terminal)
+        self._showing = Showing(self._config, terminal, self._doing.board, self._live.announce)
+        self._config.pluginmanager.register(self._showing)
 
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Producer) -> LoadScopeScheduling:
         """Keep the items of a spec together, and share out the others as --dist says."""
         return SpecScheduling(config, log)
 
     def pytest_configure_node(self, node: WorkerController) -> None:
-        """Tell a worker of the local cloud, which is started for the first one."""
+        """Tell a worker of the local cloud, which is started for the first one, and let it say what it does."""
         self._working.add(node)
+        channel = node.gateway.newchannel()
+        channel.setcallback(partial(self._doing.take, node))
+        node.workerinput[STATUS_INPUT] = channel
         settings = self._config.stash[settings_key]
         if settings.cloud == "local":
             if self._endpoint is None:
@@ -88,6 +108,7 @@ class Distribution:
         # Every worker tells of the specs that have not changed.
         self._summaries += [summary for summary in told if summary not in self._summaries]
         self._working.discard(node)
+        self._doing.take(node, ())
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:
@@ -103,6 +124,8 @@ class Distribution:
             self._wait_for_workers()
             return (yield)
         finally:
+            if self._showing is not None:
+                self._showing.end()
             self._undo.close()
             self._term.restore()
             self._judge(session)
@@ -129,9 +152,8 @@ class Distribution:
                 self.pytest_testnodedown(facts["node"])
 
     def _tell(self, line: str) -> None:
-        reporter: pytest.TerminalReporter | None = self._config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None:
-            reporter.write_line(f"\n{line}")
+        if self._live is not None:
+            self._live.note(line)
 
     def _judge(self, session: pytest.Session) -> None:
         if any(summary.left or summary.trouble for summary in self._summaries):

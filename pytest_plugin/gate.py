@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-NAMED_AT_MOST = 5
+NAMED_AT_MOST = 3
 
 
 class Outcome(Enum):
@@ -124,11 +124,25 @@ class Gate:
     def _verdict(self, tests: Iterable[pytest.Item], allowed: set[Outcome], reasons: tuple[str, ...] = ()) -> Verdict:
         ended = [(item, self._outcome_of(item)) for item in tests]
         closing = [(item, outcome) for item, outcome in ended if outcome not in allowed]
-        # What failed is the cause; what was skipped may well have been skipped for it.
-        failed = [(item, outcome) for item, outcome in closing if outcome is Outcome.FAILED]
-        closed = [f"{item.nodeid} {outcome.value}" for item, outcome in failed or closing]
-        if len(closed) > NAMED_AT_MOST:
-            closed = [*closed[:NAMED_AT_MOST], f"and {len(closed) - NAMED_AT_MOST} more tests did not pass"]
+        reasons = (*reasons, *_name_closing(closing))
         passed = sum(outcome is Outcome.PASSED for _, outcome in ended)
-        reasons = (*reasons, *closed)
         return Verdict(passed=not reasons, reasons=reasons, tests=passed)
+
+
+def _name_closing(closing: Sequence[tuple[pytest.Item, Outcome]]) -> tuple[str, ...]:
+    """Name the tests that keep a gate closed, and how they ended."""
+    by_outcome: dict[Outcome, list[str]] = {}
+    for item, outcome in closing:
+        by_outcome.setdefault(outcome, []).append(item.nodeid)
+    # What failed is the cause; what was skipped may well have been skipped for it.
+    failed = by_outcome.get(Outcome.FAILED)
+    told = {Outcome.FAILED: failed} if failed else by_outcome
+    return tuple(_say(outcome, nodeids) for outcome, nodeids in told.items())
+
+
+def _say(outcome: Outcome, nodeids: Sequence[str]) -> str:
+    if len(nodeids) == 1:
+        return f"{nodeids[0]} {outcome.value}"
+    more = f" and {len(nodeids) - NAMED_AT_MOST} more" if len(nodeids) > NAMED_AT_MOST else ""
+    ended = outcome.value.replace("was ", "were ")
+    return f"{len(nodeids)} tests {ended}: {', '.join(nodeids[:NAMED_AT_MOST])}{more}"

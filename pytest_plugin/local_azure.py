@@ -73,6 +73,8 @@ def start(settings: Settings, undo: ExitStack, output: Output | None = None) -> 
         cache=settings.cache,
         progress=output.step if output else None,
     )
+    if output is not None:
+        output.step(f"start the local cloud in '{settings.state}'")
     try:
         return Endpoint.of(undo.enter_context(LocalCloud(settings.state, options)))
     except StateInUseError as error:

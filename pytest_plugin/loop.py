@@ -40,8 +40,9 @@ class RunLoop:
 
 def may_work_ahead(config: pytest.Config) -> bool:
     """Tell whether stages may be done in threads: not where nothing is to run, nor where xdist has its own loop."""
-    option = config.option
-    return not (option.collectonly or option.setuponly or option.usepdb or hasattr(config, "workerinput"))
+    # A plugin that was left out (-p no:debugging) has declared no options.
+    forbidding = (config.getoption(name, default=False) for name in ("collectonly", "setuponly", "usepdb", "trace"))
+    return not (any(forbidding) or hasattr(config, "workerinput"))
 
 
 class _Break(pytest.Item):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_plugin.critical_path import time_steps
+from pytest_plugin.status import is_uncaptured, is_watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pytest
+
+    from pytest_plugin.terminal import Terminal
 
 SECONDS_BETWEEN_PLAIN_LINES = 5.0
 
@@ -39,6 +41,7 @@ class Progress:
         self._lock = threading.RLock()
         self._kept: list[str] = []
         self._unfinished = ""
+        self._last_line = ""
 
     def step(self, message: str) -> None:
         """Take one line about what is being done."""
@@ -46,6 +49,7 @@ class Progress:
             self._finish_line()
             self._kept.append(f"{message}\n")
             self._begun.append((message, self._clock()))
+            self._last_line = ""
             self._live.step(self._source, message)
 
     def text(self, chunk: str) -> None:
@@ -60,6 +64,7 @@ class Progress:
         with self._lock:
             self._kept.clear()
             self._begun.clear()
+            self._last_line = ""
             self._unfinished = ""
 
     def kept(self) -> str:
@@ -67,6 +72,13 @@ class Progress:
         with self._lock:
             self._finish_line()
             return "".join(self._kept)
+
+    @property
+    def latest(self) -> str:
+        """The step that was begun last, and the last line of output since."""
+        with self._lock:
+            step = self._begun[-1][0] if self._begun else ""
+            return " | ".join(part for part in (step, self._last_line) if part)
 
     def steps(self) -> tuple[tuple[str, float], ...]:
         """Give the steps since the stage began, with the seconds that each has lasted."""
@@ -82,75 +94,55 @@ class Progress:
         # A progress bar overwrites its line: the last state of it is what a terminal would show.
         line = line.rstrip("\r").rpartition("\r")[2]
         self._kept.append(f"{line}\n")
+        self._last_line = line
         self._live.text(self._source, line)
 
 
 class TerminalLive:
     """Shows progress in pytest's terminal, with -v or -s: steps, and the output of commands.
 
-    Where nobody watches (no terminal), steps come every few seconds at most.
+    Where nobody watches (no terminal, or CI), steps come every few seconds at most.
     """
 
-    def __init__(self, config: pytest.Config, clock: Callable[[], float] = time.monotonic) -> None:
-        self._reporter: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
-        self._capture = config.pluginmanager.get_plugin("capturemanager")
+    def __init__(self, config: pytest.Config, terminal: Terminal, clock: Callable[[], float] = time.monotonic) -> None:
+        self._terminal = terminal
         self._clock = clock
         self._last = float("-inf")
-        self._unended = False
-        uncaptured = config.getoption("capture") == "no"
-        verbosity = config.get_verbosity()
-        self._watched = self._reporter is not None and bool(self._reporter.isatty)
-        self._shows_steps = self._shows_text = uncaptured or verbosity > 0
+        self._watched = is_watched(config)
+        self._shows_steps = self._shows_text = is_uncaptured(config) or config.get_verbosity() > 0
         self._waiting: deque[str] | None = None
 
     def step(self, source: str, message: str) -> None:
         """Show a step, unless nobody watches and one was shown a moment ago."""
         if self._shows_steps and (self._watched or self._clock() - self._last >= SECONDS_BETWEEN_PLAIN_LINES):
             self._last = self._clock()
-            self._show(f"    [{source}] {message}")
+            self.announce(source, message)
 
     def text(self, source: str, line: str) -> None:
         """Show a line of a command's output."""
         if self._shows_text:
-            self._show(f"    [{source}] | {line}")
+            self.announce(source, f"| {line}")
 
     def announce(self, source: str, message: str) -> None:
-        """Show a line whatever was asked for: something is not as the user expects it."""
-        self._show(f"    [{source}] {message}")
+        """Show a line about a spec whatever was asked for."""
+        self.note(f"    [{source}] {message}")
+
+    def note(self, line: str) -> None:
+        """Show a line whatever was asked for."""
+        if self._waiting is not None and threading.current_thread() is not threading.main_thread():
+            self._waiting.append(line)
+        else:
+            self._terminal.show(line)
 
     def reveal(self) -> None:
         """Show steps from now on, whatever was asked for: the user is waiting for the end."""
         self._shows_steps = True
 
     def hold_back(self) -> None:
-        """Keep lines from now on until ``pass_on``: builds go on while pytest captures what a test writes."""
+        """Keep lines from now on until ``pass_on``: builds go on while tests run, whose lines are not to be broken."""
         self._waiting = deque()
 
     def pass_on(self) -> None:
         """Show the lines that were kept; to be called between items."""
         while self._waiting:
-            self._show_now(self._waiting.popleft())
-
-    def finish(self) -> None:
-        """End the line that was shown last, before something else is written."""
-        if self._unended and self._reporter is not None and not self._reporter.currentfspath:
-            self._write("\n")
-
-    def _show(self, line: str) -> None:
-        if self._waiting is not None and threading.current_thread() is not threading.main_thread():
-            self._waiting.append(line)
-            return
-        with contextlib.nullcontext() if self._capture is None else self._capture.global_and_fixture_disabled():
-            self._show_now(line)
-
-    def _show_now(self, line: str) -> None:
-        # pytest begins a new line itself when it goes on, so the last line shown is left without an end.
-        pytest_wrote_last = self._reporter is not None and bool(self._reporter.currentfspath)
-        if self._reporter is not None and pytest_wrote_last:
-            self._reporter.ensure_newline()
-        self._write(line if pytest_wrote_last else f"\n{line}")
-        self._unended = True
-
-    def _write(self, text: str) -> None:
-        if self._reporter is not None:
-            self._reporter.write(text, flush=True)
+            self._terminal.show(self._waiting.popleft())

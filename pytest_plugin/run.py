@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_plugin.changes import image_fingerprint, spec_fingerprint, test_digest
+from pytest_plugin.doing import Task
 from pytest_plugin.stages import BUILD_STAGES, TESTED_AFTER, Stage
 from pytest_plugin.templates import explain
 from verified_images.errors import CalledOffError, GateClosedError
@@ -88,6 +89,7 @@ class SpecRun:
         self._evidence: list[tuple[str, str]] = []
         self._explained: set[Stage] = set()
         self._provisioning = ""
+        self.task = Task(spec.name, progress)
         self._actions: dict[Stage, Callable[[], None]] = {
             Stage.PREFLIGHT: self._preflight,
             Stage.PROVISION: self._provision,
@@ -192,20 +194,24 @@ class SpecRun:
         if opened is None:
             return
         try:
-            until = self._keep_until()
-            if until is not None and opened.planned():
-                title = f"KEPT until {until:%Y-%m-%d %H:%M} UTC by run {self.run.id}"
-                way_in = opened.keep(until)
-                # A captured machine boots no more; its candidate image is what a later run can use.
-                self.kept = (title, *(way_in if self.captured is None else (_WAY_ON,)))
-            else:
-                opened.build.cleanup(seconds=seconds)
+            with self.task.at(Stage.CLEANUP):
+                self._keep_or_remove(opened, seconds)
         except Exception as error:
             self.left = getattr(error, "left", ()) or opened.planned()
             self.trouble = explain(error)
             self._close()
             raise
         self._close()
+
+    def _keep_or_remove(self, opened: OpenBuild, seconds: float | None) -> None:
+        until = self._keep_until()
+        if until is not None and opened.planned():
+            title = f"KEPT until {until:%Y-%m-%d %H:%M} UTC by run {self.run.id}"
+            way_in = opened.keep(until)
+            # A captured machine boots no more; its candidate image is what a later run can use.
+            self.kept = (title, *(way_in if self.captured is None else (_WAY_ON,)))
+        else:
+            opened.build.cleanup(seconds=seconds)
 
     def _clean_up(self) -> None:
         self.clean_up()
@@ -265,7 +271,8 @@ class SpecRun:
         try:
             if reason := self._closed_by(stage):
                 raise GateClosedError(stage, (reason,))  # noqa: TRY301 - ends as a gate that an action finds closed
-            self._actions[stage]()
+            with self.task.at(stage):
+                self._actions[stage]()
         except GateClosedError as closed:
             self.results[stage] = StageResult(reason="; ".join(closed.reasons))
             raise

@@ -11,13 +11,16 @@ import pytest
 from pytest_plugin.ahead import Ahead
 from pytest_plugin.cloud import cloud_key, open_cloud
 from pytest_plugin.course import Course, plot_course
+from pytest_plugin.doing import Doing
 from pytest_plugin.gate import Gate, Outcomes
 from pytest_plugin.interrupts import TermAsInterrupt
 from pytest_plugin.progress import Progress, TerminalLive
 from pytest_plugin.run import SpecRun
+from pytest_plugin.showing import Showing
 from pytest_plugin.specs import spec_of, specs_of
 from pytest_plugin.summary import Summary, fail_session, summarize
 from pytest_plugin.templates import explain
+from pytest_plugin.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -48,7 +51,10 @@ class SpecSession:
         self.runs: dict[Spec, SpecRun] = {}
         self._inventory = inventory
         self._collection = collection
-        self._live = TerminalLive(config)
+        terminal = Terminal(config.pluginmanager.get_plugin("terminalreporter"))
+        self._live = TerminalLive(config, terminal)
+        self._showing = Showing(config, terminal, self.doing, self._live.announce)
+        config.pluginmanager.register(self._showing)
         self._term = TermAsInterrupt()
         self._ahead: Ahead | None = None
 
@@ -62,6 +68,11 @@ class SpecSession:
         done = [summarize(run) for run in self.runs.values() if run.gate.was_tried or run.results]
         reason = f"since {self.settings.changed_since}"
         return [*done, *(Summary(spec.name, "", unchanged=reason) for spec in self._collection.unchanged)]
+
+    def doing(self) -> list[Doing]:
+        """Say what is being done for each spec, and which ones wait for their turn."""
+        busy = [doing for run in self.runs.values() if (doing := run.task.now()) is not None]
+        return [*busy, *map(Doing, self._ahead.queueing() if self._ahead is not None else ())]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -114,6 +125,7 @@ class SpecSession:
 
     def work_ahead(self, items: Sequence[pytest.Item]) -> Ahead:
         """Give what does stages in threads, to be started; the end of the session ends it."""
+        self.config.stash[cloud_key].load()
         self._ahead = Ahead(self.runs, items, self.settings.jobs)
         self._live.hold_back()
         return self._ahead
@@ -137,7 +149,7 @@ class SpecSession:
             self._stop_working_ahead()
             self._clean_up([run for run in self.runs.values() if run.needs_cleanup])
         finally:
-            self._live.finish()
+            self._showing.end()
             if cloud_key in self.config.stash:
                 self.config.stash[cloud_key].close()
             self._term.restore()

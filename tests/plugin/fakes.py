@@ -75,6 +75,9 @@ class FakeCloud:
     post_processed: list[tuple[str, ...]] = field(default_factory=list)
     layered: list[str] = field(default_factory=list)
 
+    def load(self) -> None:
+        pass
+
     def open_build(self, template: Template, run: Run, output: Output, *, layers: bool = False) -> FakeOpenBuild:
         self.layered += [run.spec] if layers else []
         return FakeOpenBuild(FakeBuild(self, template, run, output))  # type: ignore[arg-type]

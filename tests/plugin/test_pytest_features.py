@@ -100,3 +100,18 @@ def test_fixtures_of_the_root_conftest_are_there_and_ours_win_over_them(specs: S
 def test_the_slowest_are_told(specs: Specs) -> None:
     specs.add()
     specs.run("specs", "--durations=3", "-vv").stdout.fnmatch_lines(["*slowest 3 durations*"])
+
+
+@pytest.mark.parametrize(
+    "plugin",
+    [
+        *("cacheprovider", "xdist", "terminal", "junitxml", "logging", "capture", "setuponly", "debugging", "warnings"),
+        *("skipping", "stepwise", "lfplugin", "nose", "testinfra", "tmpdir", "threadexception", "doctest", "assertion"),
+    ],
+)
+def test_other_plugins_may_be_left_out(specs: Specs, plugin: str) -> None:
+    specs.add("one")
+    specs.add("two")
+    result = specs.run("specs", "-p", f"no:{plugin}")
+    assert result.ret == pytest.ExitCode.OK
+    assert {"one: publish from ss", "two: publish from ss", "one: cleanup", "two: cleanup"} <= set(specs.cloud.log)

@@ -11,6 +11,7 @@ from pytest_plugin.progress import Progress, TerminalLive
 from pytest_plugin.run import StageResult
 from pytest_plugin.stages import Stage
 from pytest_plugin.summary import Summary, describe
+from pytest_plugin.terminal import Terminal
 from tests.plugin.conftest import TEMPLATE
 from tests.plugin.test_gate import raising
 from verified_images.errors import CloudError
@@ -156,7 +157,15 @@ class TestLiveOutput:
         specs.add()
         assert specs.run("specs", "-v").stdout.str().count("goes on") == 1
 
-    def test_shows_every_step_to_who_watches(self, specs: Specs) -> None:
+    @pytest.mark.parametrize("option", ["-s", "-sq"])
+    def test_leaves_pytest_a_line_of_its_own(self, specs: Specs, option: str) -> None:
+        specs.add()
+        lines = specs.run("specs", option).outlines
+        assert re.match(r"(specs/debian/template.yaml )?\.+$", lines[lines.index("    [debian] | and goodbye") + 1])
+
+    def test_shows_every_step_to_who_watches(self, specs: Specs, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("CI", raising=False)
+        monkeypatch.delenv("BUILD_NUMBER", raising=False)
         specs.add()
         specs.pytester.makeconftest(
             "import pytest\n@pytest.hookimpl(trylast=True)\ndef pytest_configure(config):\n"
@@ -243,10 +252,11 @@ class TestProgress:
 class TestPlainLines:
     def test_come_at_most_every_five_seconds(self, pytestconfig: pytest.Config) -> None:
         now = [0.0]
-        live = TerminalLive(pytestconfig, clock=lambda: now[0])
-        live._shows_steps, live._watched = True, False
         shown: list[str] = []
-        live._show = shown.append  # type: ignore[assignment,method-assign]
+        terminal = Terminal(None)
+        terminal.show = shown.append  # type: ignore[assignment,method-assign]
+        live = TerminalLive(pytestconfig, terminal, clock=lambda: now[0])
+        live._shows_steps, live._watched = True, False
         for second in (0.0, 1.0, 4.9, 5.0, 6.0):
             now[0] = second
             live.step("debian", f"{second}")
