@@ -14,7 +14,7 @@ from verified_images.cloud.images import find_image
 from verified_images.cloud.marketplace import read_image, resolve_version
 from verified_images.cloud.operations import Arm
 from verified_images.errors import NotFoundError
-from verified_images.templates.model import GalleryImage, ManagedImage, MarketplaceImage
+from verified_images.templates.model import GalleryImage, ManagedImage, MarketplaceImage, rungs_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +34,7 @@ def create_targets(connection: CloudConnection, template: Template, output: Outp
         CloudError: the local cloud refused something.
     """
     arm = Arm(connection, output.step)
-    location = template.builder.location
+    location = rungs_of(template.builder.location)[0]
     for target in (template.image.gallery, template.image.managed):
         if target is not None and not group_exists(arm, target.resource_group):
             output.step(f"creating resource group '{target.resource_group}' on the local cloud")
@@ -65,7 +65,7 @@ def _create_definition(arm: Arm, target: GalleryTarget, template: Template) -> N
     }
     if template.builder.security_type:
         properties["features"] = [{"name": "SecurityType", "value": template.builder.security_type}]
-    place: Body = {"location": template.builder.location}
+    place: Body = {"location": rungs_of(template.builder.location)[0]}
     group, gallery = target.resource_group, target.gallery
     definition: Body = {**place, "properties": properties}
     compute = arm.connection.compute
@@ -83,7 +83,7 @@ def _create_definition(arm: Arm, target: GalleryTarget, template: Template) -> N
 
 def _describe_source(arm: Arm, template: Template) -> Mapping[str, Any]:
     """Give the properties of the template's source: the generation of its disk, and its architecture."""
-    location = template.builder.location
+    location = rungs_of(template.builder.location)[0]
     match template.builder.source:
         case MarketplaceImage() as source:
             urn = (source.publisher, source.offer, source.sku)

@@ -11,8 +11,10 @@ from pytest_plugin.leftovers import offer_to_reap
 from pytest_plugin.run import there
 from pytest_plugin.schedule import stage_of
 from pytest_plugin.stages import BUILD_STAGES
+from pytest_plugin.summary import describe_fallen
 from verified_images.errors import GateClosedError
 from verified_images.masking import Masker
+from verified_images.templates.model import rungs_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -20,7 +22,20 @@ if TYPE_CHECKING:
     from pytest_plugin.run import SpecRun
     from pytest_plugin.session import SpecSession
 
-FACTS = ("spec", "cloud", "location", "run_id", "source_image_version", "image_id", "critical_path")
+FACTS = (
+    "spec",
+    "cloud",
+    "location",
+    "vm_size",
+    "zone",
+    "smoke_vm_size",
+    "smoke_zone",
+    "not_to_be_had",
+    "run_id",
+    "source_image_version",
+    "image_id",
+    "critical_path",
+)
 
 
 def facts_of(run: SpecRun) -> dict[str, str]:
@@ -28,9 +43,10 @@ def facts_of(run: SpecRun) -> dict[str, str]:
     facts = {
         "spec": run.spec.name,
         "cloud": run.cloud.name,
-        "location": run.spec.template.builder.location,
+        "location": ", ".join(rungs_of(run.spec.template.builder.location)),
         "run_id": run.run.id,
     }
+    facts |= _rung_facts(run)
     if run.plan is not None:
         facts["source_image_version"] = run.plan.source.version
     if run.captured is not None:
@@ -38,6 +54,18 @@ def facts_of(run: SpecRun) -> dict[str, str]:
     if path := trace_critical_path(run.results):
         facts["critical_path"] = path
     return facts
+
+
+def _rung_facts(run: SpecRun) -> dict[str, str]:
+    """Give where and on which sizes the machines were made, and what could not be had before."""
+    facts: dict[str, str] = {}
+    if run.provisioned is not None and (built := run.provisioned.plan.rung):
+        facts |= {"location": built.location, "vm_size": built.vm_size, "zone": built.zone or ""}
+    if run.deployed is not None and (tested := run.deployed.rung):
+        facts |= {"smoke_vm_size": tested.vm_size, "smoke_zone": tested.zone or ""}
+    if fallen := describe_fallen(run):
+        facts["not_to_be_had"] = fallen
+    return {name: value for name, value in facts.items() if value}
 
 
 class Reporter:
@@ -55,7 +83,8 @@ class Reporter:
         lines = [f"verified-images: {settings.cloud} cloud, {where}"]
         for spec, run in self._session.runs.items():
             run_id = "" if config.getoption("collectonly") else f", run {run.run.id}"
-            lines.append(f"  {spec.name}: {spec.template.builder.location}{run_id}")
+            locations = ", ".join(rungs_of(spec.template.builder.location))
+            lines.append(f"  {spec.name}: {locations}{run_id}")
         lines.extend(offer_to_reap(settings))
         return lines
 

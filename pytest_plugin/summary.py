@@ -11,11 +11,15 @@ from pytest_plugin.critical_path import trace_critical_path
 from pytest_plugin.leftovers import command_to_reap
 from pytest_plugin.stages import Stage
 from pytest_plugin.templates import explain
+from verified_images.templates.model import rungs_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from pytest_plugin.run import SpecRun
+
+
+_A_LADDER = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,8 @@ class Summary:
     ``published`` holds ARM ids; where there are none, ``reason`` says why. ``left`` names what is still
     there, ``trouble`` says what went wrong when it was to be removed, and ``reap`` is the command that removes it.
     ``warnings`` are those of the template, ``kept`` is how to get into what was kept. ``unchanged`` says why there was
-    nothing to build, ``critical_path`` what the seconds went into.
+    nothing to build, ``critical_path`` what the seconds went into, ``used`` where the machines were made if the
+    template left a choice.
     """
 
     spec: str
@@ -42,6 +47,7 @@ class Summary:
     kept: Sequence[str] = ()
     unchanged: str = ""
     critical_path: str = ""
+    used: str = ""
 
     def as_plain(self) -> dict[str, object]:
         """Give the values as an xdist worker can send them."""
@@ -62,10 +68,33 @@ def summarize(run: SpecRun) -> Summary:
         kept=run.kept,
         unchanged=f"published {run.unchanged}" if run.unchanged else "",
         critical_path=trace_critical_path(run.results),
+        used=describe_used(run),
     )
     if image is None:
         return replace(summary, reason=why_unpublished(run))
     return replace(summary, published=image.ids, version=image.version, regions=image.regions)
+
+
+def describe_used(run: SpecRun) -> str:
+    """Say where the machines of a spec were made, if the template has a ladder, and what could not be had before."""
+    builder, smoke = run.spec.template.builder, run.spec.template.smoke
+    ladders = (builder.location, builder.vm_size, builder.zone, smoke.vm_size, smoke.zone)
+    if run.provisioned is None or all(len(rungs_of(ladder)) < _A_LADDER for ladder in ladders):
+        return ""
+    told = f"built on {run.provisioned.plan.rung}"
+    if run.deployed is not None and run.deployed.rung is not None:
+        told += f", tested on {run.deployed.rung}"
+    fallen = describe_fallen(run)
+    return f"{told}; not to be had: {fallen}" if fallen else told
+
+
+def describe_fallen(run: SpecRun) -> str:
+    """Name the rungs of the template's ladders that could not be had, each with why in two words."""
+    fallen = [
+        *(run.provisioned.fallen if run.provisioned is not None else ()),
+        *(run.deployed.fallen if run.deployed is not None else ()),
+    ]
+    return ", ".join(f"{rung}: {word}" for rung, word in fallen)
 
 
 def why_unpublished(run: SpecRun) -> str:
@@ -125,6 +154,8 @@ def describe(summary: Summary) -> list[str]:
         ]
     else:
         lines = [f"{summary.spec}: not published: {summary.reason}"]
+    if summary.used:
+        lines.append(f"{summary.spec}: {summary.used}")
     if summary.trouble:
         lines.append(f"{summary.spec}: {summary.trouble}")
     if summary.kept:

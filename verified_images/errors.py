@@ -9,9 +9,11 @@ The tree::
     │   ├── NotFoundError
     │   ├── ConflictError
     │   ├── CapacityError      no room for this size in this place: another place or size may work
+    │   ├── RestrictionError   the subscription may not use this size in this place
     │   ├── QuotaError         the subscription's quota is used up
     │   ├── ThrottledError
     │   └── AccessDeniedError  no credential, an expired one, or one without the role
+    ├── LadderError            every size, zone and location of a ladder was refused
     ├── DeadlineError          a wait ran out of time
     │   └── StallError         nothing happened for too long
     ├── CalledOffError         the session ends, so a stage that was being done is not wanted any more
@@ -19,6 +21,7 @@ The tree::
     │   ├── UnreachableError
     │   ├── HostKeyError
     │   ├── LoginError
+    │   ├── EvictedError       Azure took the spot machine back
     │   ├── ConnectionLostError
     │   └── CommandError       a remote command failed
     ├── ProvisionerError       a provisioner of the template failed
@@ -114,6 +117,10 @@ class CapacityError(CloudError):
     """There is no room for this size in this place; another size, zone or location may work."""
 
 
+class RestrictionError(CloudError):
+    """The subscription may not use this size in this place; another size, zone or location may work."""
+
+
 class QuotaError(CloudError):
     """The subscription's quota does not allow it."""
 
@@ -124,6 +131,15 @@ class ThrottledError(CloudError):
 
 class AccessDeniedError(CloudError):
     """There is no credential, it has expired, or it lacks the role that the call needs."""
+
+
+class LadderError(VerifiedImagesError):
+    """No rung of a ladder could be had: ``failures`` hold each rung in words, and why it failed or was not tried."""
+
+    def __init__(self, what: str, failures: Sequence[tuple[str, str]]) -> None:
+        self.failures = tuple(failures)
+        told = "; ".join(f"{rung}: {reason.rstrip('.')}" for rung, reason in self.failures)
+        super().__init__(f"{what} could not be had on any of {len(self.failures)} rungs: {told}")
 
 
 class CalledOffError(VerifiedImagesError):
@@ -172,6 +188,10 @@ class HostKeyError(MachineError):
 
 class LoginError(MachineError):
     """The machine refused the run's key."""
+
+
+class EvictedError(MachineError):
+    """Azure took the spot machine back before it was captured."""
 
 
 class ConnectionLostError(MachineError):

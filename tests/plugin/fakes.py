@@ -9,6 +9,7 @@ from verified_images.errors import CleanupError
 from verified_images.ssh.reach import reach_directly
 from verified_images.stages.capture import CapturedImage
 from verified_images.stages.cleanup import CleanupReport
+from verified_images.stages.ladder import build_rungs
 from verified_images.stages.machine import Machine
 from verified_images.stages.preflight import BuildPlan
 from verified_images.stages.provision import Provisioned
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from verified_images.naming import Run
     from verified_images.pipeline import Build
     from verified_images.reports.verdict import Verdict
+    from verified_images.stages.ladder import Fallen
     from verified_images.stages.output import Output
     from verified_images.templates.model import Template
 
@@ -62,7 +64,8 @@ class FakeCloud:
     """Where fake builds happen.
 
     ``log`` has everything that was done, one line each: "debian: provision". ``wrong`` maps such a line to what is
-    done in place of it (raise something). ``leaks`` are ids that clean-up cannot remove.
+    done in place of it (raise something). ``leaks`` are ids that clean-up cannot remove. ``fallen`` are the rungs that
+    cannot be had before the template's last one is.
     """
 
     name: str = "fake"
@@ -74,6 +77,7 @@ class FakeCloud:
     notes: dict[str, Any] = field(default_factory=dict)
     post_processed: list[tuple[str, ...]] = field(default_factory=list)
     layered: list[str] = field(default_factory=list)
+    fallen: Fallen = ()
 
     def load(self) -> None:
         pass
@@ -127,7 +131,8 @@ class FakeBuild:
         source = PinnedSource(
             description="Debian 12", version="0.1.2", reference={}, generation="V2", architecture="x64"
         )
-        self.plan = BuildPlan(source, ("203.0.113.7/32",), gallery_version="/golden/versions/1.0.0")
+        self.rung = build_rungs(template)[-1]
+        self.plan = BuildPlan(source, ("203.0.113.7/32",), gallery_version="/golden/versions/1.0.0", rung=self.rung)
 
     def did(self, what: str) -> None:
         self.output.step(f"{what} of {self.template.name} goes on")
@@ -142,7 +147,7 @@ class FakeBuild:
         self.output.text("apt-get says hello\nand ")
         self.output.text("goodbye\n")
         self.did("provision")
-        return Provisioned(plan, Machine(**self.machine("vm")))
+        return Provisioned(plan, Machine(**self.machine("vm")), self.cloud.fallen)
 
     def capture(self, provisioned: Provisioned, verdict: Verdict, *, deploys: bool = True) -> CapturedImage:
         verdict.open_gate("capture")
@@ -163,6 +168,7 @@ class FakeBuild:
             instances=tuple(instances),
             frontend=None,
             reach=reach_directly,
+            rung=self.rung,
         )
 
     def publish(self, captured: CapturedImage, scale_set: ScaleSet, verdict: Verdict) -> PublishedImage:

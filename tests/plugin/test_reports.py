@@ -46,11 +46,24 @@ class TestJUnit:
             "spec": "debian",
             "cloud": "fake",
             "location": "westeurope",
+            "vm_size": "Standard_B2s",
             "source_image_version": "0.1.2",
             "mine": "1",
         }
         assert properties(cases["publish"])["image_id"] == "/golden/versions/1.0.0"
         assert properties(cases["test_serves_the_page[debian-0]"])["image_id"] == "/golden/versions/1.0.0"
+
+    def test_cases_and_summary_tell_where_the_machines_were_made(self, specs: Specs) -> None:
+        specs.cloud.fallen = (("Standard_B1s in westeurope, zone 1", "no capacity"),)
+        ladder = "[Standard_B1s, Standard_B2s]\n  zone: 1"
+        specs.add(template=TEMPLATE.replace("Standard_B2s", ladder))
+        result = specs.run("specs", "--junit-xml=report.xml")
+        used = "Standard_B2s in westeurope, zone 1"
+        fallen = "Standard_B1s in westeurope, zone 1: no capacity"
+        result.stdout.fnmatch_lines([f"debian: built on {used}, tested on {used}; not to be had: {fallen}"])
+        facts = properties(read_cases(specs.pytester.path / "report.xml")["publish"])
+        told = [facts[name] for name in ("vm_size", "zone", "smoke_vm_size", "smoke_zone", "not_to_be_had")]
+        assert told == ["Standard_B2s", "1", "Standard_B2s", "1", fallen]
 
     def test_failing_stage_says_what_and_why_with_its_output(self, specs: Specs) -> None:
         specs.add()

@@ -44,6 +44,7 @@ def parse(text: str) -> object:
         HEAD + "variables: {a: b, c: 1, d: null, e: {env: E, secret: true}}\n",
         HEAD + "provisioners: [{shell: {inline: one, env: {A: 1}, sudo: '{{ var.sudo }}'}}]\n",
         HEAD + "provisioners: [{file: {content: a, destination: /b, mode: 0644}}]\n",
+        HEAD.replace("Standard_B2s", "[Standard_B2s, Standard_B2ms]\n  zone: [1, '2']") + "smoke: {zone: 3}\n",
         HEAD.replace("{publisher: Debian, offer: debian-12, sku: 12-gen2}", "{publisher: a, offer: b, sku: 12}"),
     ],
 )
@@ -65,6 +66,7 @@ def test_good_templates_fit(mistakes: Mistakes, text: str) -> None:
         HEAD + "provisioners: [{shell: {inline: []}}]\n",
         HEAD + "variables: {a: {defualt: b}}\n",
         HEAD.replace("vm_size", "vmsize"),
+        HEAD.replace("Standard_B2s", "{a: b}"),
     ],
 )
 def test_wrong_templates_do_not(mistakes: Mistakes, text: str) -> None:

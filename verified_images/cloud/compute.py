@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from verified_images.cloud.machine_extras import MachineExtras, add_extras
 from verified_images.cloud.operations import is_provisioned
+from verified_images.errors import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from verified_images.cloud.place import Place
 
 RUN_COMMAND_SECONDS = 5 * 60.0
+
+_TAKEN_BACK = frozenset({"powerstate/deallocating", "powerstate/deallocated", "provisioningstate/deleting"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class MachineSpec:
     purchase_plan: Mapping[str, str] | None = None
     custom_data: str | None = None
     user_data: str | None = None
+    zone: str | None = None
     extras: MachineExtras = field(default_factory=MachineExtras)
 
 
@@ -79,6 +83,17 @@ def is_running(arm: Arm, group: str, name: str) -> bool:
 def has_power_state(view: Mapping[str, Any], state: str) -> bool:
     """Tell whether a machine is "running", "deallocated" or the like, by its instance view."""
     return any(status["code"] == f"PowerState/{state}" for status in view.get("statuses") or ())
+
+
+def is_taken_back(arm: Arm, group: str, name: str) -> bool:
+    """Tell whether Azure has stopped or deleted a spot machine, or is about to."""
+    machines = arm.connection.compute.virtual_machines
+    try:
+        view: Any = arm.call("get virtual machine", name, lambda: machines.instance_view(group, name))
+    except NotFoundError:
+        return True
+    codes = {str(status["code"]).lower() for status in view.get("statuses") or ()}
+    return not codes.isdisjoint(_TAKEN_BACK)
 
 
 def start_machine(arm: Arm, group: str, name: str) -> None:
@@ -161,6 +176,8 @@ def machine_body(place: Place, spec: MachineSpec) -> Body:
         "tags": dict(place.tags),
         "properties": properties,
     }
+    if spec.zone:
+        body["zones"] = [spec.zone]
     if spec.purchase_plan:
         body["plan"] = dict(spec.purchase_plan)
     add_extras(body, spec.extras, spec.os_disk_type)

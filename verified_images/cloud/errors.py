@@ -18,6 +18,7 @@ from verified_images.errors import (
     ConflictError,
     NotFoundError,
     QuotaError,
+    RestrictionError,
     ThrottledError,
 )
 
@@ -31,15 +32,23 @@ CAPACITY_CODES = frozenset(
         "ZonalAllocationFailed",
         "OverconstrainedAllocationRequest",
         "OverconstrainedZonalAllocationRequest",
+    }
+)
+RESTRICTION_CODES = frozenset(
+    {
         "LocationNotAvailableForResourceType",
         "NotAvailableForSubscription",
+        "AzureSpotIsNotSupportedForThisVMSize",
+        "InvalidAvailabilityZone",
+        "LocationNotSupportAvailabilityZones",
     }
 )
 QUOTA_CODES = frozenset({"QuotaExceeded", "ResourceQuotaExceeded", "PublicIPCountLimitReached"})
 THROTTLED_CODES = frozenset({"TooManyRequests", "RetryableError", "SubscriptionRequestsThrottled"})
 
 ADVICE: Mapping[type[CloudError], str] = {
-    CapacityError: "try another vm_size or location",
+    CapacityError: "try another vm_size, zone or location (each may be a list)",
+    RestrictionError: "choose another vm_size, zone or location, or ask Azure to lift the restriction",
     QuotaError: "ask Azure for more quota, or delete what uses it",
     ThrottledError: "wait some minutes and run again",
     AccessDeniedError: "log in (`az login`), or ask for a role that allows it",
@@ -146,6 +155,8 @@ def _kind(error: Exception, status: int | None, problems: tuple[ArmProblem, ...]
         return ThrottledError
     if codes & CAPACITY_CODES:
         return CapacityError
+    if codes & RESTRICTION_CODES:
+        return RestrictionError
     if codes & QUOTA_CODES or any(
         problem.code == "OperationNotAllowed" and "quota" in problem.message.lower() for problem in problems
     ):

@@ -45,6 +45,7 @@ class ScaleSetSpec:
     ssh_pool_id: str | None
     security_type: str | None = None
     purchase_plan: Mapping[str, str] | None = None
+    zone: str | None = None
 
 
 def create_scale_set(arm: Arm, place: Place, spec: ScaleSetSpec) -> None:
@@ -79,6 +80,8 @@ def scale_set_body(place: Place, spec: ScaleSetSpec) -> Body:
         "sku": {"name": spec.size, "tier": "Standard", "capacity": spec.instances},
         "properties": {**_orchestration(spec), "virtualMachineProfile": _profile(spec)},
     }
+    if spec.zone:
+        body["zones"] = [spec.zone]
     if spec.purchase_plan:
         body["plan"] = dict(spec.purchase_plan)
     return body

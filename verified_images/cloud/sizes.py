@@ -13,12 +13,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A VM size in one location. ``restriction`` says why the subscription cannot use it there, if so."""
+    """A VM size in one location. ``restriction`` says why the subscription cannot use it there, if so.
+
+    ``zones`` are those that have it and that the subscription may use it in.
+    """
 
     name: str
     family: str
     capabilities: Mapping[str, str]
     restriction: str = ""
+    zones: tuple[str, ...] = ()
 
     @property
     def cores(self) -> int:
@@ -67,13 +71,21 @@ def list_usages(arm: Arm, location: str) -> Mapping[str, Usage]:
 
 def _size(item: Mapping[str, Any], location: str) -> Size:
     capabilities = {entry["name"]: str(entry["value"]) for entry in item.get("capabilities") or []}
-    reasons = [
-        str(restriction.get("reasonCode") or "restricted")
-        for restriction in item.get("restrictions") or []
-        if restriction.get("type") == "Location"
-        and location in [value.lower() for value in restriction.get("values") or []]
+    restrictions = [each for each in item.get("restrictions") or [] if _concerns(each, location)]
+    reasons = [str(each.get("reasonCode") or "restricted") for each in restrictions if each.get("type") == "Location"]
+    closed = {zone for each in restrictions for zone in (each.get("restrictionInfo") or {}).get("zones") or []}
+    zones = [
+        zone
+        for info in item.get("locationInfo") or []
+        if str(info.get("location")).lower() == location
+        for zone in info.get("zones") or []
     ]
-    return Size(item["name"], item.get("family") or "", capabilities, ", ".join(reasons))
+    usable = tuple(sorted(set(zones) - closed))
+    return Size(item["name"], item.get("family") or "", capabilities, ", ".join(reasons), usable)
+
+
+def _concerns(restriction: Mapping[str, Any], location: str) -> bool:
+    return location in [value.lower() for value in restriction.get("values") or []]
 
 
 def _usage(item: Mapping[str, Any]) -> Usage:

@@ -35,14 +35,18 @@ def begin_snapshot(arm: Arm, place: Place, name: str, disk_id: str, *, increment
     )
 
 
-def begin_disk_of_snapshot(arm: Arm, place: Place, name: str, snapshot_id: str, *, disk_type: str) -> Operation[object]:
-    """Begin to make a disk of what a snapshot in the same location holds."""
+def begin_disk_of_snapshot(  # noqa: PLR0913 - what a disk is made of
+    arm: Arm, place: Place, name: str, snapshot_id: str, *, disk_type: str, zone: str | None = None
+) -> Operation[object]:
+    """Begin to make a disk of what a snapshot in the same location holds, in the zone of its machine."""
     body: Body = {
         "location": place.location,
         "tags": dict(place.tags),
         "sku": {"name": disk_type},
         "properties": {"creationData": {"createOption": "Copy", "sourceResourceId": snapshot_id}},
     }
+    if zone:
+        body["zones"] = [zone]
     disks = arm.connection.compute.disks
     return arm.begin(
         "create disk",

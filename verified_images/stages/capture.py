@@ -11,6 +11,8 @@ from verified_images.cloud.images import begin_image_from_machine
 from verified_images.errors import GateClosedError
 from verified_images.stages.candidate import make_candidate_version
 from verified_images.stages.deprovision import deprovision
+from verified_images.stages.eviction import telling_eviction
+from verified_images.stages.ladder import at_rung
 from verified_images.stages.network_parts import make_scale_set_network
 from verified_images.stages.together import beside
 
@@ -54,11 +56,13 @@ def capture(
     Raises:
         GateClosedError: the machine's tests did not pass, or the template wants no image.
         CommandError: the machine could not be cleaned; nothing was captured.
+        EvictedError: Azure took the spot machine back; nothing was captured.
         CloudError: Azure refused something.
     """
     verdict.open_gate("capture")
     if context.template.image.skip:
         raise GateClosedError("capture", ["the template wants no image (image.skip)"])
+    context = at_rung(context, provisioned.plan.rung)
     if not deploys:
         return _capture(context, provisioned)
     with beside(functools.partial(make_scale_set_network, context, provisioned.plan)) as network:
@@ -67,7 +71,8 @@ def capture(
 
 
 def _capture(context: BuildContext, provisioned: Provisioned) -> CapturedImage:
-    deprovision(context, provisioned.machine)
+    with telling_eviction(context):
+        deprovision(context, provisioned.machine)
     arm, group, name = context.arm, context.place.group, provisioned.machine.name
     deallocate_machine(arm, group, name)
     generalize_machine(arm, group, name)

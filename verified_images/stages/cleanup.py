@@ -56,16 +56,36 @@ def cleanup(context: BuildContext) -> CleanupReport:
     started = time.monotonic()
     close_sessions(context)
     context.undo.seal()
+    removed, errors = remove(context, _to_delete(context))
+    # Without a credential, which preflight has said already, ARM could not be asked.
+    left = _ask_what_is_left(context, errors) if context.undo.was_used else ()
+    return CleanupReport(tuple(removed), left, tuple(errors), time.monotonic() - started)
+
+
+def remove(context: BuildContext, temporaries: Sequence[Temporary]) -> tuple[list[str], list[BaseException]]:
+    """Remove things that the build has made, what depends on nothing at the same time; one that is gone is no error.
+
+    Returns the ids of what is gone, and what went wrong with the others.
+    """
     removed: list[str] = []
     errors: list[BaseException] = []
-    to_delete = {temporary.id: temporary for temporary in _to_delete(context)}
+    to_delete = {temporary.id: temporary for temporary in temporaries}
     for wave in in_deletion_waves(list(to_delete)):
         ended = together([functools.partial(_remove, context, to_delete[one]) for one in wave])
         removed += [one for one, error in zip(wave, ended, strict=True) if error is None]
         errors += filter(None, ended)
-    # Without a credential, which preflight has said already, ARM could not be asked.
-    left = _ask_what_is_left(context, errors) if context.undo.was_used else ()
-    return CleanupReport(tuple(removed), left, tuple(errors), time.monotonic() - started)
+    return removed, errors
+
+
+def remove_or_raise(context: BuildContext, temporaries: Sequence[Temporary]) -> None:
+    """Remove things that the build has made before it goes on without them.
+
+    Raises:
+        CloudError, DeadlineError: something could not be removed.
+    """
+    _, errors = remove(context, temporaries)
+    if errors:
+        raise errors[0]
 
 
 def _to_delete(context: BuildContext) -> Sequence[Temporary]:

@@ -11,6 +11,7 @@ from verified_images.masking import Masker
 from verified_images.ssh.keys import new_run_key
 from verified_images.stages.output import MaskedOutput
 from verified_images.stages.undo import UndoStack
+from verified_images.templates.model import rungs_of
 
 if TYPE_CHECKING:
     from verified_images.cloud.connection import CloudConnection
@@ -73,7 +74,7 @@ def open_context(  # noqa: PLR0913 - what a build is made of
         place=Place(
             subscription,
             template.builder.resource_group or names.resource_group,
-            template.builder.location,
+            rungs_of(template.builder.location)[0],
             {**template.builder.tags, **run.tags},
         ),
         undo=UndoStack(journal),

@@ -6,10 +6,13 @@ import functools
 from typing import TYPE_CHECKING
 
 from verified_images.cloud.compute import Login
+from verified_images.cloud.ids import same_id
 from verified_images.cloud.load_balancers import BACKEND_POOL, SSH_POOL, read_private_frontend
 from verified_images.cloud.network import read_public_address
 from verified_images.cloud.scale_sets import ScaleSetSpec, create_scale_set, delete_scale_set
 from verified_images.errors import UnreachableError
+from verified_images.stages.cleanup import remove_or_raise
+from verified_images.stages.ladder import at_rung, climb, rung_of, smoke_rungs
 from verified_images.stages.machine import Door, Guest, log_in
 from verified_images.stages.network_parts import make_scale_set_network, subnet_of
 from verified_images.stages.scale_set import Frontend, Instance, ScaleSet, instances_of
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from verified_images.stages.capture import CapturedImage
     from verified_images.stages.context import BuildContext
     from verified_images.stages.http_probe import HttpResponse
+    from verified_images.stages.ladder import Rung
 
 SMOKE_USER = "verifier"
 """The instances' user: another than the build's, so that what the build left behind can be told from it."""
@@ -34,44 +38,64 @@ def deploy(context: BuildContext, captured: CapturedImage) -> ScaleSet:
     Raises:
         CloudError: Azure refused something.
         MachineError: an instance did not come up.
+        LadderError: none of the template's sizes and zones could be had.
         DeadlineError: it took longer than the template's ``smoke.timeout``.
     """
+    context = at_rung(context, captured.plan.rung)
     names, smoke = context.run.names, context.template.smoke
     if captured.scale_set_network is None:
         make_scale_set_network(context, captured.plan)
     else:
         captured.scale_set_network.result()
-    _create_scale_set(context, captured)
+    rung, fallen = climb(
+        f"scale set '{names.scale_set}'",
+        captured.plan.smoke or smoke_rungs(context.template, rung_of(context, captured.plan)),
+        functools.partial(_create_scale_set, context, captured),
+        lambda _failed, _following: _remove_scale_set(context),
+        context.output.step,
+    )
     deadline = Deadline(f"scale set '{names.scale_set}' ready", smoke.timeout)
     instances = _log_into_instances(context, _wait_for_instances(context, deadline), deadline)
     frontend = Frontend(_frontend_address(context), smoke.port) if smoke.port else None
     scale_set = ScaleSet(
-        id=context.place.compute_id("virtualMachineScaleSets", names.scale_set),
+        id=_scale_set_id(context),
         name=names.scale_set,
         image_id=captured.id,
         instances=tuple(instances),
         frontend=frontend,
         reach=context.arm.connection.reach,
+        rung=rung,
+        fallen=fallen,
     )
     if smoke.port:
         _wait_for_service(context, scale_set, deadline)
     return scale_set
 
 
-def _create_scale_set(context: BuildContext, captured: CapturedImage) -> None:
-    place, names = context.place, context.run.names
-    scale_set_id = place.compute_id("virtualMachineScaleSets", names.scale_set)
+def _create_scale_set(context: BuildContext, captured: CapturedImage, rung: Rung) -> Rung:
+    scale_set_id = _scale_set_id(context)
     context.undo.register("scale set", scale_set_id, functools.partial(delete_scale_set, context.arm, scale_set_id))
-    create_scale_set(context.arm, place, _spec(context, captured))
+    create_scale_set(context.arm, context.place, _spec(context, captured, rung))
+    return rung
 
 
-def _spec(context: BuildContext, captured: CapturedImage) -> ScaleSetSpec:
+def _remove_scale_set(context: BuildContext) -> None:
+    """Remove what a failed rung has left: the scale set, and all that its instances had."""
+    scale_set_id = _scale_set_id(context)
+    remove_or_raise(context, [each for each in context.undo.newest_first() if same_id(each.id, scale_set_id)])
+
+
+def _scale_set_id(context: BuildContext) -> str:
+    return context.place.compute_id("virtualMachineScaleSets", context.run.names.scale_set)
+
+
+def _spec(context: BuildContext, captured: CapturedImage, rung: Rung) -> ScaleSetSpec:
     place, names, template = context.place, context.run.names, context.template
     balancer_id = place.network_id("loadBalancers", names.load_balancer)
     flexible = template.smoke.orchestration == "flexible"
     return ScaleSetSpec(
         name=names.scale_set,
-        size=template.smoke.vm_size or template.builder.vm_size,
+        size=rung.vm_size,
         instances=template.smoke.instances,
         image_id=captured.id,
         login=Login(SMOKE_USER, context.smoke_key.public),
@@ -84,6 +108,7 @@ def _spec(context: BuildContext, captured: CapturedImage) -> ScaleSetSpec:
         ssh_pool_id=None if flexible else f"{balancer_id}/inboundNatPools/{SSH_POOL}",
         security_type=captured.plan.security_type,
         purchase_plan=captured.plan.source.purchase_plan,
+        zone=rung.zone,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from verified_images.cloud.compute import is_running, power_off_machine
@@ -62,7 +62,7 @@ def note_captured(context: BuildContext, journal: Journal, captured: CapturedIma
 
 def describe_plan(context: BuildContext, plan: BuildPlan) -> Mapping[str, Any]:
     """Return the plan as the journal keeps it: without secrets, and without the address of a VHD, which may be one."""
-    values = asdict(plan)
+    values = asdict(replace(plan, others=()))
     source = values["source"]
     if source["vhd"]:
         source["description"] = source["version"] = source["vhd"].partition("?")[0]

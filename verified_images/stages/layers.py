@@ -86,7 +86,8 @@ class Layers:
         context.output.step(f"beginning with what was kept after provisioner {layer.done}")
         context.undo.register("disk", context.place.compute_id("disks", name))
         disk_type = context.template.builder.os_disk_type
-        begin_disk_of_snapshot(context.arm, context.place, name, layer.id, disk_type=disk_type).result()
+        zone = self._plan.rung.zone if self._plan.rung else None
+        begin_disk_of_snapshot(context.arm, context.place, name, layer.id, disk_type=disk_type, zone=zone).result()
         self._note_use(layer)
         return layer
 

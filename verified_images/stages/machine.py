@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from verified_images.errors import CloudError, DeadlineError, HostKeyError, MachineError
+from verified_images.errors import CloudError, DeadlineError, HostKeyError, MachineError, UnreachableError
 from verified_images.ssh.address import Address
 from verified_images.ssh.host_keys import read_host_keys, read_serial_log
 from verified_images.ssh.session import Session
@@ -23,6 +23,9 @@ SERIAL_LOG_SECONDS = 4 * 60.0
 
 PACKAGE_LOCK_SECONDS = 10 * 60.0
 """How long the system's own updates may hold the package database after the first boot."""
+
+CHECK_SECONDS = 60.0
+"""After how long ARM is asked whether a machine that may be taken back is still there."""
 
 _READ_HOST_KEYS = ["cat /etc/ssh/ssh_host_*_key.pub"]
 _FINISHED, _DEGRADED = 0, 2
@@ -53,12 +56,16 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """A machine as ARM speaks of it: what can be learned about it without SSH."""
+    """A machine as ARM speaks of it: what can be learned about it without SSH.
+
+    ``check``, where there is one, raises as soon as it is in vain to wait for the machine.
+    """
 
     id: str
     name: str
     read_serial_log: Callable[[], str]
     run_command: Callable[[list[str]], str]
+    check: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +88,24 @@ def log_in(
         MachineError: cloud-init failed.
     """
     host_keys = host_keys or learn_host_keys(context, guest, deadline)
-    session = Session.connect(
-        Address(guest.name, door.host, door.port, door.username, host_keys),
-        door.key,
-        context.arm.connection.reach,
-        timeout=deadline.remaining,
-        masker=context.masker,
-    )
+    address = Address(guest.name, door.host, door.port, door.username, host_keys)
+    session = _connect(context, guest, address, door.key, deadline)
     context.sessions.append(session)
     context.output.step(f"logged into '{guest.name}'")
     wait_for_first_boot(context, session, guest.name, deadline)
     return session
+
+
+def _connect(context: BuildContext, guest: Guest, address: Address, key: RunKey, deadline: Deadline) -> Session:
+    while True:
+        patience = deadline.remaining if guest.check is None else min(CHECK_SECONDS, deadline.remaining)
+        try:
+            return Session.connect(address, key, context.arm.connection.reach, timeout=patience, masker=context.masker)
+        except UnreachableError:
+            if guest.check is not None:
+                guest.check()
+            if deadline.remaining <= 0 or guest.check is None:
+                raise
 
 
 def learn_host_keys(context: BuildContext, guest: Guest, deadline: Deadline) -> tuple[str, ...]:

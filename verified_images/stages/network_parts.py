@@ -28,15 +28,19 @@ LOAD_BALANCER_TAG = "AzureLoadBalancer"
 
 
 def make_machine_network(context: BuildContext, plan: BuildPlan) -> str:
-    """Create the network that admits SSH from the caller alone; return the machine's private address."""
+    """Create the network that admits SSH from the caller alone; return the machine's private address.
+
+    Parts that an earlier attempt has made are used again.
+    """
     place, names, builder = context.place, context.run.names, context.template.builder
+    nsg, vnet, address = network_ids(context)
     openings = [Opening("ssh", builder.ssh_port, plan.callers)]
-    parts = [functools.partial(_make_security_group, context, names.nsg, openings)]
+    parts = {nsg: functools.partial(_make_security_group, context, names.nsg, openings)}
     if plan.subnet is None:
-        parts.append(functools.partial(_make_virtual_network, context))
+        parts[vnet] = functools.partial(_make_virtual_network, context)
     if builder.public_ip:
-        parts.append(functools.partial(_make_public_address, context, names.public_ip, builder.public_ip_sku))
-    together(parts)
+        parts[address] = functools.partial(_make_public_address, context, names.public_ip, builder.public_ip_sku)
+    together([make for part, make in parts.items() if not context.undo.is_registered(part)])
     context.undo.register("network interface", place.network_id("networkInterfaces", names.nic))
     return create_interface(
         context.arm,
@@ -46,6 +50,16 @@ def make_machine_network(context: BuildContext, plan: BuildPlan) -> str:
         security_group_id=place.network_id("networkSecurityGroups", names.nsg),
         public_address_id=place.network_id("publicIPAddresses", names.public_ip) if builder.public_ip else None,
         accelerated=builder.accelerated_networking,
+    )
+
+
+def network_ids(context: BuildContext) -> tuple[str, str, str]:
+    """Return the ids of the build VM's security group, virtual network and public address."""
+    place, names = context.place, context.run.names
+    return (
+        place.network_id("networkSecurityGroups", names.nsg),
+        place.network_id("virtualNetworks", names.vnet),
+        place.network_id("publicIPAddresses", names.public_ip),
     )
 
 

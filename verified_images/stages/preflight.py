@@ -7,28 +7,24 @@ from __future__ import annotations
 
 import functools
 import ipaddress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from verified_images.cloud.groups import group_exists
-from verified_images.cloud.sizes import list_sizes, list_usages
-from verified_images.errors import AccessDeniedError, CloudError, PreflightError
-from verified_images.stages.capacity import quota_problems, size_problems, source_problems
-from verified_images.stages.network import find_subnet
+from verified_images.errors import AccessDeniedError, PreflightError
+from verified_images.stages.checks import answer, begin_check
+from verified_images.stages.ladder import Rung, at_location
+from verified_images.stages.places import PlaceFindings, begin_at, look_at_rungs
 from verified_images.stages.snapshots import check_snapshots
-from verified_images.stages.source import PinnedSource, pin_source
-from verified_images.stages.target import GalleryPlan, compare, plan_gallery, plan_managed
-from verified_images.stages.together import begin_together, settle
+from verified_images.stages.target import GalleryPlan, plan_gallery, plan_managed
 from verified_images.stages.unsupported import unsupported_problems
+from verified_images.templates.model import rungs_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from concurrent.futures import Future
 
-    from verified_images.cloud.sizes import Size, Usage
     from verified_images.stages.context import BuildContext
-
-T = TypeVar("T")
+    from verified_images.stages.source import PinnedSource
 
 _NO_CALLER = (
     "builder.allowed_inbound_ip_addresses: this credential does not tell the address that you come from; "
@@ -43,7 +39,8 @@ class BuildPlan:
     ``callers`` are the addresses, in CIDR notation, that may reach the machines by SSH. ``gallery_version`` is
     the version's ARM id and ``managed_image`` the image's, where the template has such a target.
     ``security_type`` is that of all machines; None leaves it to Azure. ``subnet`` is the ARM id of the subnet that
-    the template names; None makes a temporary network.
+    the template names; None makes a temporary network. ``rung`` is where the build VM is made, ``smoke`` where the
+    scale set may be made, in order; ``others`` are the plans for the rungs that are tried after this one.
     """
 
     source: PinnedSource
@@ -52,23 +49,28 @@ class BuildPlan:
     managed_image: str | None = None
     security_type: str | None = None
     subnet: str | None = None
+    rung: Rung | None = None
+    smoke: tuple[Rung, ...] = ()
+    others: tuple[BuildPlan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Findings:
-    """What the independent checks found; None where a check has failed, or was not asked for."""
+    """What the checks found that are independent of where the build is made; None where one failed or was not asked.
+
+    ``places`` has what was found at each location.
+    """
 
     callers: tuple[str, ...] | None
-    source: PinnedSource | None
-    sizes: Mapping[str, Size] | None
-    usages: Mapping[str, Usage] | None
     gallery: GalleryPlan | None
     managed: str | None
-    subnet: str | None
+    places: Mapping[str, PlaceFindings]
 
 
 def preflight(context: BuildContext) -> BuildPlan:
     """Check everything that can be checked before anything is created, all of it at once.
+
+    Rungs of the template's ladders that cannot be had are left out, as long as another one is left.
 
     Raises:
         PreflightError: the build would fail; the error holds every problem found.
@@ -77,21 +79,28 @@ def preflight(context: BuildContext) -> BuildPlan:
     findings = _find(context, problems)
     security_type = _security_type(context, findings)
     problems += _template_problems(context, security_type)
-    if findings.sizes is not None:
-        problems += size_problems(context.template, findings.sizes)
-        if findings.usages is not None:
-            problems += quota_problems(context.template, findings.sizes, findings.usages)
-        if findings.source:
-            problems += source_problems(context.template, findings.sizes, findings.source, security_type)
-    if findings.source and findings.gallery:
-        problems += compare(findings.source, findings.gallery, security_type)
-    if problems or findings.source is None or findings.callers is None:
-        raise PreflightError(problems)
-    context.output.step(f"source {findings.source.description}")
+    looked = look_at_rungs(context, findings.places, findings.gallery, security_type)
+    if problems or not looked.usable or findings.callers is None:
+        raise PreflightError([*problems, *([] if looked.usable else looked.problems)])
+    for problem in looked.problems:
+        context.output.step(f"left out: {problem}")
     gallery_version = findings.gallery.version_id if findings.gallery else None
-    return BuildPlan(
-        findings.source, findings.callers, gallery_version, findings.managed, security_type, findings.subnet
-    )
+    plans = [
+        BuildPlan(
+            there.source,
+            findings.callers,
+            gallery_version,
+            findings.managed,
+            security_type,
+            there.subnet,
+            rung,
+            smoke,
+        )
+        for rung, smoke in looked.usable
+        if (there := findings.places[rung.location]).source
+    ]
+    context.output.step(f"source {plans[0].source.description}")
+    return replace(plans[0], others=tuple(plans[1:]))
 
 
 def find_callers(context: BuildContext) -> tuple[str, ...]:
@@ -116,52 +125,28 @@ def _find(context: BuildContext, problems: list[str]) -> _Findings:
     except AccessDeniedError as error:
         # Every other check would say the same again.
         raise PreflightError([str(error)]) from error
-    target, location = context.template.image, context.template.builder.location
-    ask = functools.partial
-    callers = _begin(ask(find_callers, context))
-    source = _begin(ask(pin_source, context))
-    sizes = _begin(ask(list_sizes, context.arm, location))
-    usages = _begin(ask(list_usages, context.arm, location))
-    group = _begin(ask(group_exists, context.arm, context.place.group))
-    network = context.template.builder.virtual_network
-    subnet = _begin(ask(find_subnet, context, network)) if network else None
+    target, ask = context.template.image, functools.partial
+    callers = begin_check(ask(find_callers, context))
+    begun = {
+        location: begin_at(at_location(context, location)) for location in rungs_of(context.template.builder.location)
+    }
+    group = begin_check(ask(group_exists, context.arm, context.place.group))
     wanted = not target.skip
-    gallery = _begin(ask(plan_gallery, context, target.gallery)) if target.gallery and wanted else None
-    managed = _begin(ask(plan_managed, context, target.managed)) if target.managed and wanted else None
-    snapshots = _begin(ask(check_snapshots, context)) if target.managed and wanted else None
-    there = _answer(group, problems)
-    _answer(snapshots, problems)
+    gallery = begin_check(ask(plan_gallery, context, target.gallery)) if target.gallery and wanted else None
+    managed = begin_check(ask(plan_managed, context, target.managed)) if target.managed and wanted else None
+    snapshots = begin_check(ask(check_snapshots, context)) if target.managed and wanted else None
+    there = answer(group, problems)
+    answer(snapshots, problems)
     if there and context.owns_group:
         problems.append(f"a resource group '{context.place.group}' exists already; run again")
     if there is False and not context.owns_group:
         problems.append(f"builder.resource_group: there is no resource group '{context.place.group}'")
     return _Findings(
-        _answer(callers, problems),
-        _answer(source, problems),
-        _answer(sizes, problems),
-        _answer(usages, problems),
-        _answer(gallery, problems),
-        _answer(managed, problems),
-        _answer(subnet, problems),
+        answer(callers, problems),
+        answer(gallery, problems),
+        answer(managed, problems),
+        {location: begun_there.finish() for location, begun_there in begun.items()},
     )
-
-
-def _begin(call: functools.partial[T]) -> Future[T]:
-    return begin_together([call])[0]
-
-
-def _answer(future: Future[T] | None, problems: list[str]) -> T | None:
-    """Return what a check found, or None after adding why it failed to the problems."""
-    if future is None:
-        return None
-    settle([future])
-    try:
-        return future.result()
-    except PreflightError as error:
-        problems += error.problems
-    except CloudError as error:
-        problems.append(str(error))
-    return None
 
 
 def _security_type(context: BuildContext, findings: _Findings) -> str | None:

@@ -14,15 +14,19 @@ from verified_images.cloud.compute import (
     run_command,
 )
 from verified_images.cloud.groups import create_group, delete_group
+from verified_images.cloud.ids import same_id
 from verified_images.cloud.images import create_image_from_blob
 from verified_images.cloud.machine_extras import DataDisk, MachineExtras
 from verified_images.cloud.network import read_public_address
 from verified_images.errors import CloudError, ProvisionerError, VerifiedImagesError
 from verified_images.provisioners import ProvisionContext, run_provisioners
 from verified_images.ssh.host_keys import read_serial_log
+from verified_images.stages.cleanup import close_sessions, remove_or_raise
+from verified_images.stages.eviction import check_not_evicted, telling_eviction
+from verified_images.stages.ladder import at_rung, climb, rung_of
 from verified_images.stages.layers import Layer, Layers, let_in
 from verified_images.stages.machine import Door, Guest, Machine, log_in
-from verified_images.stages.network_parts import make_machine_network
+from verified_images.stages.network_parts import make_machine_network, network_ids
 from verified_images.stages.together import both
 from verified_images.templates.model import reveal
 from verified_images.waiting import UNLIMITED, Deadline, pause, wait_for
@@ -30,16 +34,18 @@ from verified_images.waiting import UNLIMITED, Deadline, pause, wait_for
 if TYPE_CHECKING:
     from verified_images.cloud.operations import Operation
     from verified_images.stages.context import BuildContext
+    from verified_images.stages.ladder import Fallen, Rung
     from verified_images.stages.preflight import BuildPlan
     from verified_images.templates.provisioners import Provisioner
 
 
 @dataclass(frozen=True, slots=True)
 class Provisioned:
-    """The build VM with every provisioner applied."""
+    """The build VM with every provisioner applied; ``fallen`` are the rungs that could not be had before the plan's."""
 
     plan: BuildPlan
     machine: Machine
+    fallen: Fallen = ()
 
     @property
     def source_version(self) -> str:
@@ -50,21 +56,47 @@ class Provisioned:
 def provision(context: BuildContext, plan: BuildPlan) -> Provisioned:
     """Boot the build VM in a resource group of its own and run the provisioners in order.
 
+    Where the plan's rung cannot be had, what it has left half made is removed and the next plan is tried.
+
     Raises:
         CloudError: Azure refused something.
+        LadderError: none of the template's sizes, zones and locations could be had.
         MachineError: the machine did not come up.
         ProvisionerError: a provisioner failed.
     """
     create_temporary_group(context)
+    plans = {rung_of(context, each): each for each in (plan, *plan.others)}
+    provisioned, fallen = climb(
+        f"virtual machine '{context.run.names.virtual_machine}'",
+        tuple(plans),
+        lambda rung: _provision_at(at_rung(context, rung), plans[rung]),
+        functools.partial(_clear, context),
+        context.output.step,
+    )
+    return replace(provisioned, fallen=fallen)
+
+
+def _provision_at(context: BuildContext, plan: BuildPlan) -> Provisioned:
     layers = Layers(context, plan)
     network = functools.partial(make_machine_network, context, plan)
     private_address, layer = both(network, functools.partial(_make_source, context, plan, layers))
     booting = begin_boot(context, plan, layer)
     # The machine lets us in long before Azure calls it provisioned.
     log_in_early = functools.partial(log_into_build_machine, context, private_address, booting, layer)
-    machine, _ = both(log_in_early, booting.result)
-    apply_provisioners(context, machine, layers, done=layer.done if layer else 0)
+    with telling_eviction(context):
+        machine, _ = both(log_in_early, booting.result)
+        apply_provisioners(context, machine, layers, done=layer.done if layer else 0)
     return Provisioned(plan, machine)
+
+
+def _clear(context: BuildContext, failed: Rung, following: Rung) -> None:
+    """Remove what a failed rung has left; what the machine was to be made from is used again in the same location."""
+    close_sessions(context)
+    kept = [context.place.group_id]
+    if failed.location == following.location:
+        kept += [*network_ids(context), _source_image_id(context)]
+    left = context.undo.newest_first()
+    remove_or_raise(context, [each for each in left if not any(same_id(each.id, one) for one in kept)])
 
 
 def apply_provisioners(context: BuildContext, machine: Machine, layers: Layers, *, done: int = 0) -> None:
@@ -109,11 +141,14 @@ def _make_source(context: BuildContext, plan: BuildPlan, layers: Layers) -> Laye
     """Create what the machine is booted from, if it is not there: the disk of a layer, or the image of a VHD."""
     if layer := layers.make_disk():
         return layer
-    if plan.source.vhd:
-        name = context.run.names.source_image
-        context.undo.register("image", context.place.compute_id("images", name))
-        create_image_from_blob(context.arm, context.place, name, plan.source.vhd)
+    if plan.source.vhd and not context.undo.is_registered(_source_image_id(context)):
+        context.undo.register("image", _source_image_id(context))
+        create_image_from_blob(context.arm, context.place, context.run.names.source_image, plan.source.vhd)
     return None
+
+
+def _source_image_id(context: BuildContext) -> str:
+    return context.place.compute_id("images", context.run.names.source_image)
 
 
 def begin_boot(context: BuildContext, plan: BuildPlan, layer: Layer | None) -> Operation[object]:
@@ -140,6 +175,7 @@ def log_into_build_machine(
         name=name,
         read_serial_log=functools.partial(fetch_serial_log, arm, place.group, name),
         run_command=functools.partial(run_command, arm, place.group, name),
+        check=functools.partial(check_not_evicted, context) if builder.spot else None,
     )
     host = read_public_address(arm, place, context.run.names.public_ip) if builder.public_ip else private_address
     _wait_for_sign_of_life(context, guest, booting, is_known=layer is not None)
@@ -171,10 +207,11 @@ def _wait_for_sign_of_life(context: BuildContext, guest: Guest, booting: Operati
 
 def _machine_spec(context: BuildContext, plan: BuildPlan) -> MachineSpec:
     builder, names = context.template.builder, context.run.names
-    source_image = {"id": context.place.compute_id("images", names.source_image)}
+    rung = rung_of(context, plan)
+    source_image = {"id": _source_image_id(context)}
     return MachineSpec(
         name=names.virtual_machine,
-        size=builder.vm_size,
+        size=rung.vm_size,
         image=source_image if plan.source.vhd else plan.source.reference,
         login=Login(builder.username, context.key.public),
         os_disk_name=names.os_disk,
@@ -185,6 +222,7 @@ def _machine_spec(context: BuildContext, plan: BuildPlan) -> MachineSpec:
         purchase_plan=plan.source.purchase_plan,
         custom_data=None if builder.custom_data is None else reveal(builder.custom_data),
         user_data=None if builder.user_data is None else reveal(builder.user_data),
+        zone=rung.zone,
         extras=_extras(context),
     )
 

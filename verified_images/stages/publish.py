@@ -13,6 +13,7 @@ from verified_images.cloud.images import begin_image_from_machine
 from verified_images.errors import CloudError, ConflictError, GateClosedError
 from verified_images.naming import EXPIRY_TAG, INPUTS_TAG, format_time
 from verified_images.stages.candidate import VERDICT_TAG, VERIFIED, delete_own_image
+from verified_images.stages.ladder import at_rung
 from verified_images.stages.snapshots import publish_snapshots
 from verified_images.stages.together import both
 from verified_images.waiting import Deadline, wait_for
@@ -46,7 +47,8 @@ def publish(context: BuildContext, captured: CapturedImage, scale_set: ScaleSet,
     verdict.open_gate("publish")
     if scale_set.image_id != captured.id:
         raise GateClosedError("publish", [f"scale set '{scale_set.name}' was deployed from another image"])
-    tags = verified_tags(context, captured, verdict)
+    context = at_rung(context, captured.plan.rung)
+    tags = verified_tags(context, captured, verdict) | built_tags(captured, scale_set)
     published: list[str] = []
     snapshots: tuple[str, ...] = ()
     # The managed image first: a gallery version that is visible cannot be taken back unnoticed.
@@ -81,6 +83,12 @@ def verified_tags(context: BuildContext, captured: CapturedImage, verdict: Verdi
         "vi-verified": format_time(datetime.now(UTC)),
         "vi-source": captured.plan.source.description[:256],
     }
+
+
+def built_tags(captured: CapturedImage, scale_set: ScaleSet) -> dict[str, str]:
+    """Return the tags that tell where the image was built and tested, and on which sizes."""
+    rungs = {"vi-built-on": captured.plan.rung, "vi-tested-on": scale_set.rung}
+    return {name: str(rung) for name, rung in rungs.items() if rung is not None}
 
 
 def _publish_managed(context: BuildContext, captured: CapturedImage, image_id: str, tags: Mapping[str, str]) -> None:

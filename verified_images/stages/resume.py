@@ -18,6 +18,7 @@ from verified_images.ssh.address import Address
 from verified_images.ssh.session import Session
 from verified_images.stages.candidate import delete_own_image, delete_own_version
 from verified_images.stages.capture import CapturedImage
+from verified_images.stages.ladder import Rung
 from verified_images.stages.machine import Machine
 from verified_images.stages.preflight import BuildPlan, find_callers
 from verified_images.stages.provision import Provisioned
@@ -139,8 +140,11 @@ def _noted(record: Record, what: str, otherwise: str) -> Mapping[str, Any]:
 
 def _plan(context: BuildContext, noted: Mapping[str, Any]) -> BuildPlan:
     source = _restore(PinnedSource, noted["source"])
+    rung = _restore(Rung, noted["rung"]) if noted.get("rung") else None
+    smoke = tuple(_restore(Rung, each) for each in noted.get("smoke") or ())
+    found = {"source": source, "rung": rung, "smoke": smoke, "others": ()}
     # Whoever goes on may come from another address than whoever began.
-    return _restore(BuildPlan, {**noted, "source": source, "callers": find_callers(context)})
+    return _restore(BuildPlan, {**noted, **found, "callers": find_callers(context)})
 
 
 def _restore(kind: Callable[..., T], values: Mapping[str, Any]) -> T:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from verified_images.ssh.reach import Reach
     from verified_images.stages.context import BuildContext
     from verified_images.stages.http_probe import HttpResponse
+    from verified_images.stages.ladder import Fallen, Rung
 
 ANSWER_SECONDS = 30.0
 """How long a machine may take to answer an HTTP request."""
@@ -73,7 +74,8 @@ class Frontend:
 class ScaleSet:
     """The deployed scale set; every instance is provisioned, logged into and done with cloud-init.
 
-    ``image_id`` is the candidate that it was deployed from; ``frontend`` is None without a ``smoke.port``.
+    ``image_id`` is the candidate that it was deployed from; ``frontend`` is None without a ``smoke.port``; ``rung`` is
+    where it was made, ``fallen`` are the rungs that could not be had before.
     """
 
     id: str
@@ -82,6 +84,8 @@ class ScaleSet:
     instances: tuple[Instance, ...]
     frontend: Frontend | None
     reach: Reach
+    rung: Rung | None = None
+    fallen: Fallen = ()
 
     def get(self, path: str = "/") -> HttpResponse:
         """GET ``path`` through the load balancer, from whichever instance it chooses.

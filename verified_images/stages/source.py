@@ -58,8 +58,9 @@ def pin_source(context: BuildContext) -> PinnedSource:
 
 def _pin_marketplace_image(context: BuildContext, source: MarketplaceImage) -> PinnedSource:
     builder, urn = context.template.builder, (source.publisher, source.offer, source.sku)
-    version = resolve_version(context.arm, builder.location, urn, source.version)
-    image = read_image(context.arm, builder.location, urn, version)
+    location = context.place.location
+    version = resolve_version(context.arm, location, urn, source.version)
+    image = read_image(context.arm, location, urn, version)
     _check_plan(context, image.get("plan"))
     return PinnedSource(
         description=":".join((*urn, version)),
@@ -95,7 +96,7 @@ def _pin_gallery_image(context: BuildContext, source: GalleryImage) -> PinnedSou
 
 
 def _pin_gallery_version(context: BuildContext, definition_id: str, version: str) -> str:
-    location = context.template.builder.location
+    location = context.place.location
     if version != "latest":
         found = find_version(context.arm, f"{definition_id}/versions/{version}")
         if found is None:
@@ -119,9 +120,9 @@ def _pin_managed_image(context: BuildContext, source: ManagedImage) -> PinnedSou
     image = find_image(context.arm, image_id)
     if image is None:
         raise NotFoundError(f"there is no managed image '{image_id}'", resource=image_id)
-    if str(image["location"]).replace(" ", "").lower() != builder.location:
+    if str(image["location"]).replace(" ", "").lower() != context.place.location:
         raise PreflightError(
-            [f"builder.source: the image '{source.name}' is in '{image['location']}', not '{builder.location}'"]
+            [f"builder.source: the image '{source.name}' is in '{image['location']}', not '{context.place.location}'"]
         )
     properties = image["properties"]
     _check_generalized_linux((properties.get("storageProfile") or {}).get("osDisk") or {}, f"the image '{source.name}'")

@@ -41,7 +41,7 @@ def plan_gallery(context: BuildContext, target: GalleryTarget) -> GalleryPlan:
     definition = find_definition(context.arm, definition_id)["properties"]
     taken = [str(version["name"]) for version in list_versions(context.arm, definition_id)]
     version = next_version(taken) if target.version == "auto" else target.version
-    problems = [*_definition_problems(definition, target), *_shallow_problems(target, context.place.location)]
+    problems = [*_definition_problems(definition, target)]
     if version in taken:
         problems.append(
             f"image.gallery.version: '{target.definition}' has a version {version} already; versions are never "
@@ -103,7 +103,8 @@ def compare(source: PinnedSource, plan: GalleryPlan, security_type: str | None) 
         yield "builder.security_type: image.gallery.definition takes TrustedLaunch only"
 
 
-def _shallow_problems(target: GalleryTarget, location: str) -> Iterator[str]:
+def shallow_problems(target: GalleryTarget, location: str) -> Iterator[str]:
+    """Yield a sentence for each wish that a version of shallow replication, made in this location, cannot grant."""
     if not target.shallow_replication:
         return
     if elsewhere := sorted({*target.regions} - {location}):

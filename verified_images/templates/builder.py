@@ -12,14 +12,13 @@ from verified_images.templates.base import TemplateModel, wrong
 from verified_images.templates.fields import (
     AddressRange,
     FrozenDict,
-    Location,
     MarketplaceName,
     ResourceGroupName,
     Seconds,
     Text,
-    VmSize,
     reveal,
 )
+from verified_images.templates.ladders import Locations, VmSizes, Zones, rungs_of
 from verified_images.templates.sources import MarketplaceImage, Source
 from verified_images.templates.tags import check_tags
 
@@ -115,10 +114,12 @@ class Builder(TemplateModel):
     """The image to begin with: of the Marketplace, of a gallery, a managed image, or a VHD."""
     plan: Plan | None = None
     """The purchase plan, for Marketplace images that have one and images made from them."""
-    vm_size: VmSize
-    """The size of the machine, such as Standard_B2s."""
-    location: Location
-    """The location of everything temporary, such as westeurope."""
+    vm_size: VmSizes
+    """The size of the machine, such as Standard_B2s; of several, each is tried if the one before cannot be had."""
+    location: Locations
+    """The location of everything temporary, such as westeurope; of several, each is tried as sizes are."""
+    zone: Zones | None = None
+    """The availability zone, such as 1; of several, each is tried as sizes are. Azure's choice unless given."""
     security_type: Literal["Standard", "TrustedLaunch", "ConfidentialVM"] | None = None
     """The security type; what Azure takes for the source unless given."""
     username: Annotated[str, AfterValidator(_username)] = "packer"
@@ -201,8 +202,12 @@ class Builder(TemplateModel):
 
     @model_validator(mode="after")
     def _location_is_somewhere(self) -> Self:
-        if self.location == LOCATION_OF_RESOURCE_GROUP and self.resource_group is None:
+        if LOCATION_OF_RESOURCE_GROUP not in rungs_of(self.location):
+            return self
+        if self.resource_group is None:
             raise wrong(f"the location '{LOCATION_OF_RESOURCE_GROUP}' needs 'resource_group'")
+        if len(rungs_of(self.location)) > 1:
+            raise wrong(f"the location '{LOCATION_OF_RESOURCE_GROUP}' stands alone: no other can be tried beside it")
         return self
 
     @model_validator(mode="after")

@@ -200,6 +200,7 @@ VmSize = Annotated[
     str,
     _matching(r"[A-Za-z0-9_-]{1,64}", "a VM size looks like Standard_B2s"),
 ]
+Zone = Annotated[str, _matching(r"[1-9]", "an availability zone is a number, such as 1")]
 _WORD = _matching(r"[A-Za-z0-9][-A-Za-z0-9_.]{0,127}", "letters, digits, '-', '_' and '.' only")
 MarketplaceName = Annotated[str, _WORD]
 """A publisher, offer, SKU or plan of the Azure Marketplace."""

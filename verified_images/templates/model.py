@@ -14,6 +14,7 @@ from verified_images.templates.builder import LOCATION_OF_RESOURCE_GROUP, Builde
 from verified_images.templates.chef import ChefClientProvisioner, ChefSoloProvisioner
 from verified_images.templates.fields import FrozenDict, reveal
 from verified_images.templates.file import FileProvisioner
+from verified_images.templates.ladders import rungs_of
 from verified_images.templates.post_processors import Checksum, Manifest, PostProcessor, ShellLocal
 from verified_images.templates.provisioners import AnyProvisioner, Provisioner
 from verified_images.templates.puppet import PuppetMasterlessProvisioner, PuppetServerProvisioner
@@ -73,6 +74,7 @@ __all__ = [
     "WindowsShellProvisioner",
     "WindowsUpdateProvisioner",
     "reveal",
+    "rungs_of",
 ]
 
 

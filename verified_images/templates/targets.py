@@ -24,8 +24,8 @@ from verified_images.templates.fields import (
     StorageAccountName,
     SubscriptionId,
     TargetVersion,
-    VmSize,
 )
+from verified_images.templates.ladders import VmSizes, Zones
 from verified_images.templates.tags import check_tags
 
 
@@ -152,8 +152,10 @@ class Smoke(TemplateModel):
     """The TCP port that the load balancer serves and probes; without one only SSH leads to the instances."""
     path: Annotated[str, AfterValidator(_path)] = "/"
     """The path that the health probe asks for on ``port``."""
-    vm_size: VmSize | None = None
-    """The size of the instances; the builder's unless given."""
+    vm_size: VmSizes | None = None
+    """The size of the instances, or several to be tried in order; the builder's unless given."""
+    zone: Zones | None = None
+    """The availability zone of the instances, or several to be tried in order; the builder's unless given."""
     timeout: Seconds = 900.0
     """How long the instances may take until all are healthy."""
 

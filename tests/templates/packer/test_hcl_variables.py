@@ -27,7 +27,8 @@ class TestVariables:
     SIZE = SOURCE.replace('"Standard_B2s"', "var.size") + BUILD
 
     def size(self, load: Load, declaration: str, **arguments: object) -> str:
-        return load(f'{self.SIZE}variable "size" {{\n{declaration}\n}}\n', **arguments)[0].template.builder.vm_size
+        loaded = load(f'{self.SIZE}variable "size" {{\n{declaration}\n}}\n', **arguments)
+        return str(loaded[0].template.builder.vm_size)
 
     def test_take_their_value_from_many_places(self, load: Load, spec: Path) -> None:
         (spec / "more.pkrvars.hcl").write_text('size = "from-file"\n')
