@@ -115,6 +115,6 @@ def test_a_closed_gate_names_what_closed_it() -> None:
 def test_a_cleanup_error_names_what_is_left_or_what_went_wrong() -> None:
     cause = TimeoutError("no answer")
     error = CleanupError(["vi-vm", "vi-nic"], [cause])
-    assert str(error) == "2 temporary resource(s) are still there: vi-vm, vi-nic"
+    assert str(error) == "2 temporary resource(s) are still there: vi-vm, vi-nic; no answer"
     assert (error.left, error.errors) == (("vi-vm", "vi-nic"), (cause,))
     assert str(CleanupError([], [cause])) == "clean-up failed: no answer"
