@@ -117,6 +117,7 @@ class _Striker:
         self.steps.append(Step(kind, number, call, what, current_budget() is not None))
         wanted = self.order.step
         if wanted and (wanted.machine, wanted.number) == (kind, number):
+            session._login_patience = SECONDS
             self._strike(self.guests[name])
         return len(self.steps) - 1
 

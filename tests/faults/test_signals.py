@@ -163,6 +163,24 @@ def test_a_signal_in_each_stage(azure: Azure, moments: tuple[Moment, ...], tmp_p
     run_all(azure, tmp_path, plans)
 
 
+def test_a_clean_up_that_takes_too_long_names_what_is_left(azure: Azure, tmp_path: Path) -> None:
+    cloud, connection = azure
+    number = next(NUMBERS)
+    sessions = prepare(azure, tmp_path / "cell", [number])
+    busy = cloud.faults.add(
+        fault="refused", status=409, code="Busy", times="always", method="DELETE", resource=f"vi-cell-{number}-*"
+    )
+    with sessions.begin("--vi-cleanup-timeout=5s", plugin=Waits((Moment("machine"),))) as session:
+        assert strike(session, SIGNALS["SIGTERM"])
+        assert session.wait() == INTERRUPTED
+    cloud.faults.remove(busy)
+
+    [command] = REMOVED_BY.findall(sessions.output)
+    assert "the end of cleanup did not happen within" in sessions.output
+    assert sessions.reap(*shlex.split(command)) == 0
+    assert list(find_wrongs(connection, ("vi-spec", f"cell-{number}"), number, passed=False)) == []
+
+
 @pytest.mark.faults_full
 def test_every_signal_at_every_moment(azure: Azure, moments: tuple[Moment, ...], tmp_path: Path) -> None:
     plans = [Plan(name, moment, specs) for name, moment, specs in product(SIGNALS, moments, (1, 2))]
