@@ -130,10 +130,14 @@ class Deadline:
         return self.elapsed >= self.seconds
 
     @property
+    def own_remaining(self) -> float:
+        """Seconds that are left of its own time, for a deadline that is part of it and has the same budget."""
+        return max(0.0, self.seconds - self.elapsed)
+
+    @property
     def remaining(self) -> float:
         """Seconds that are left, of the budget too; never negative."""
-        own = max(0.0, self.seconds - self.elapsed)
-        return min(own, self._budget.remaining) if self._budget else own
+        return min(self.own_remaining, self._budget.remaining) if self._budget else self.own_remaining
 
     def saw(self, state: str) -> None:
         """Remember the last thing seen, for the message of a time-out; another one than before is progress."""

@@ -123,7 +123,8 @@ class _Striker:
 
     def _strike(self, guest: Guest) -> None:
         self.struck = True
-        connecting._HANDSHAKE_WITHIN = link._OPEN_WITHIN = SECONDS
+        if self.order.fault in TRANSIENT:
+            connecting._HANDSHAKE_WITHIN = link._OPEN_WITHIN = SECONDS
         FAULTS[self.order.fault](self, guest)
 
     def cut(self, _guest: Guest) -> None:

@@ -55,7 +55,7 @@ def connect(address: Address, key: RunKey, reach: Reach, *, timeout: float, logi
             if min(refusals.remaining, deadline.remaining) <= pause:
                 raise
         except UnreachableError:
-            if deadline.remaining <= pause:
+            if deadline.own_remaining <= pause:
                 raise
         deadline.sleep(pause)
         # OpenSSH 9.8 and later shut out an address that fails too often in too short a time.

@@ -277,7 +277,11 @@ class Session:
         deadline = Deadline(f"a session to {self.address}", timeout)
         while True:
             self._link = connect(
-                self.address, self._key, self._reach, timeout=deadline.remaining, login_patience=self._login_patience
+                self.address,
+                self._key,
+                self._reach,
+                timeout=deadline.own_remaining,
+                login_patience=self._login_patience,
             )
             self._shells = ShellPool(self._link)
             try:
@@ -300,13 +304,13 @@ class Session:
         deadline = Deadline(what, UNLIMITED if timeout is None else timeout)
         for _ in range(_MOST_RECONNECTIONS):
             try:
-                return action(None if timeout is None else deadline.remaining)
+                return action(None if timeout is None else deadline.own_remaining)
             except ConnectionLostError:
                 deadline.check()
                 with self._reconnecting:
                     if not self.alive:  # else another thread has reconnected meanwhile
-                        self.reconnect(min(_RECONNECT_WITHIN, deadline.remaining))
-        return action(None if timeout is None else deadline.remaining)
+                        self.reconnect(min(_RECONNECT_WITHIN, deadline.own_remaining))
+        return action(None if timeout is None else deadline.own_remaining)
 
     def _rebooted(self, before: str, deadline: Deadline) -> bool | None:
         try:

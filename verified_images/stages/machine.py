@@ -98,13 +98,13 @@ def log_in(
 
 def _connect(context: BuildContext, guest: Guest, address: Address, key: RunKey, deadline: Deadline) -> Session:
     while True:
-        patience = deadline.remaining if guest.check is None else min(CHECK_SECONDS, deadline.remaining)
+        patience = deadline.own_remaining if guest.check is None else min(CHECK_SECONDS, deadline.own_remaining)
         try:
             return Session.connect(address, key, context.arm.connection.reach, timeout=patience, masker=context.masker)
         except UnreachableError:
             if guest.check is not None:
                 guest.check()
-            if deadline.remaining <= 0 or guest.check is None:
+            if deadline.own_remaining <= 0 or guest.check is None:
                 raise
 
 
