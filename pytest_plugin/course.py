@@ -136,7 +136,14 @@ def _unchanged(record: Record, spec: Spec, option: str, settings: Settings) -> R
     """Look whether the machine is what the template makes today; ``--vi-reuse`` publishes nothing, and need not."""
     from pytest_plugin.changes import image_fingerprint  # noqa: PLC0415 - only runs that go on with an earlier one
 
-    if not settings.reuse and record.notes["inputs"]["image"] != image_fingerprint(spec):
+    if settings.reuse:
+        return record
+    if settings.publish and not settings.layers and record.notes.get("provisioned", {}).get("done_before"):
+        raise pytest.UsageError(
+            f"{option}: the machine of run {record.run.id} began with a layer that another run had left, and nothing "
+            "is published of such a one unasked: build anew, or give --vi-layers or --vi-no-publish"
+        )
+    if record.notes["inputs"]["image"] != image_fingerprint(spec):
         raise pytest.UsageError(
             f"{option}: the template of {spec.name}, or a file that its provisioners use, has changed since run "
             f"{record.run.id}; what that run left is not what would be published: build anew"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 MOST_STEPS = 2
 _GOES_ON = " ..."
+_SECONDS = re.compile(r"\d+\.\d s")
 _TELLING = 0.1
 """The share of a stage's seconds, and the number of seconds, below which a step is not worth a word."""
 
@@ -50,4 +52,4 @@ def time_steps(begun: Sequence[tuple[str, float]], end: float) -> tuple[tuple[st
 
 
 def _tells_end_of(what: str, message: str) -> bool:
-    return message.startswith(f"{what}: ") and message.endswith(" s")
+    return message.startswith(f"{what}: ") and _SECONDS.fullmatch(message, len(what) + 2) is not None

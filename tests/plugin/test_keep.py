@@ -81,6 +81,17 @@ def test_a_machine_of_a_session_of_its_own_is_booted_again(example: Example) -> 
     assert sorted(example.there_is().values()) == TARGETS
 
 
+def test_nothing_is_published_unasked_of_a_machine_that_began_with_a_layer(example: Example) -> None:
+    example.run("--vi-stop-after=provision", "specs")
+    with served(example):
+        example.run("--vi-keep", "specs")
+        refused = example.run("--vi-from=capture", "specs")
+        assert refused.ret == pytest.ExitCode.USAGE_ERROR
+        refused.stderr.fnmatch_lines(["ERROR: --vi-from=capture: the machine of run * began with a layer *"])
+        asked = example.run("--vi-from=capture", "--vi-layers", "specs")
+        asked.stdout.fnmatch_lines(["debian-nginx: published *, version 1.0.0 in westeurope*"])
+
+
 def test_a_failed_machine_is_mended_by_hand_and_captured(example: Example) -> None:
     more = example.folder / "test_more.py"
     more.write_text(FAILING)

@@ -22,6 +22,7 @@ from tests.plugin.conftest import OTHERS, PLUGIN
 from tests.plugin.test_reports import properties, read_cases
 from verified_images.cloud.connection import connect_local
 from verified_images.emulator.local_cloud import LocalCloud, Options
+from verified_images.stages.layers import GROUP as LAYERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,14 +52,22 @@ class Example:
         return self.pytester.runpytest_inprocess(*self.arguments(*more), no_reraise_ctrlc=True)
 
     def there_is(self) -> Mapping[str, str]:
-        """Ask the local cloud itself what there is, and look whether something of a run was left on the disk."""
+        """Ask the local cloud itself what there is but layers, and look whether a run left something on the disk."""
         assert not list(self.pytester.path.glob(".local/state/verified-images/runs/*"))
+        found = self.ask()
+        assert not [guest for guest in (self.state / "guests").iterdir() if guest.is_dir()]
+        return {name: kind for name, kind in found.items() if f"/{LAYERS}/" not in f"{name}/"}
+
+    def layers(self) -> list[str]:
+        """Give the ids of the layers that there are."""
+        return [name for name in self.ask() if f"/{LAYERS}/" in name]
+
+    def ask(self) -> Mapping[str, str]:
         with LocalCloud(self.state, Options(hypervisor="fake", cache=self.cache)) as cloud:
             values = Endpoint.of(cloud).as_worker_input()
             connection = connect_local(values.pop("endpoint"), ca_bundle=Path(values.pop("ca_bundle")), **values)
             found = everything(connection)
             connection.close()
-        assert not [guest for guest in (self.state / "guests").iterdir() if guest.is_dir()]
         return found
 
 
@@ -123,10 +132,20 @@ def test_ctrl_c_leaves_nothing(example: Example) -> None:
     assert sorted(example.there_is().values()) == KEPT
 
 
-def test_one_node_id_leaves_nothing(example: Example) -> None:
+def test_one_node_id_leaves_nothing_but_layers(example: Example) -> None:
     result = example.run("specs/debian-nginx/test_scale_set.py::test_serves_the_page")
     result.assert_outcomes(passed=2)
     assert sorted(example.there_is().values()) == KEPT
+    assert len(example.layers()) == 2
+
+
+def test_a_test_that_is_run_again_begins_with_what_was_provisioned(example: Example) -> None:
+    once = "specs/debian-nginx/test_machine.py::test_nginx_is_enabled"
+    example.run(once, "-v").stdout.fnmatch_lines(["*| Setting up nginx *"])
+    again = example.run(once, "-v")
+    again.assert_outcomes(passed=1)
+    again.stdout.no_fnmatch_line("*| Setting up nginx *")
+    example.run("specs", "-v").stdout.fnmatch_lines(["*| Setting up nginx *"])
 
 
 def test_a_template_with_a_typo_starts_nothing(example: Example) -> None:

@@ -46,7 +46,8 @@ def note_provisioned(context: BuildContext, journal: Journal, provisioned: Provi
     """Note in the journal what a later run needs in order to test, or to capture, the machine."""
     machine = provisioned.machine
     facts = {"host_name": machine.host_name, "private_address": machine.private_address}
-    journal.noted("provisioned", {"plan": describe_plan(context, provisioned.plan), "machine": facts})
+    plan = describe_plan(context, provisioned.plan)
+    journal.noted("provisioned", {"plan": plan, "machine": facts, "done_before": provisioned.done_before})
 
 
 def note_captured(context: BuildContext, journal: Journal, captured: CapturedImage) -> None:

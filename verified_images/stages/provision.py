@@ -41,11 +41,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Provisioned:
-    """The build VM with every provisioner applied; ``fallen`` are the rungs that could not be had before the plan's."""
+    """The build VM with every provisioner applied.
+
+    ``fallen`` are the rungs that could not be had before the plan's; the first ``done_before`` of the provisioners were
+    run by the builds of a layer.
+    """
 
     plan: BuildPlan
     machine: Machine
     fallen: Fallen = ()
+    done_before: int = 0
 
     @property
     def source_version(self) -> str:
@@ -83,10 +88,11 @@ def _provision_at(context: BuildContext, plan: BuildPlan) -> Provisioned:
     booting = begin_boot(context, plan, layer)
     # The machine lets us in long before Azure calls it provisioned.
     log_in_early = functools.partial(log_into_build_machine, context, private_address, booting, layer)
+    done = layer.done if layer else 0
     with telling_eviction(context):
         machine, _ = both(log_in_early, booting.result)
-        apply_provisioners(context, machine, layers, done=layer.done if layer else 0)
-    return Provisioned(plan, machine)
+        apply_provisioners(context, machine, layers, done=done)
+    return Provisioned(plan, machine, done_before=done)
 
 
 def _clear(context: BuildContext, failed: Rung, following: Rung) -> None:
