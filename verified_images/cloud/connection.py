@@ -7,6 +7,7 @@ else is the same code. The SDK is imported when its first client is asked for.
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import logging
 import threading
@@ -15,6 +16,7 @@ from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+from verified_images.cloud.credentials import RenewableCredential, find_credential
 from verified_images.cloud.errors import translated
 from verified_images.ssh.reach import SocksReach, reach_directly
 
@@ -145,11 +147,14 @@ class CloudConnection:
     def _client_options(self) -> dict[str, Any]:
         from azure.core.pipeline.policies import SansIOHTTPPolicy  # noqa: PLC0415 - with the SDK
 
+        from verified_images.cloud.renewing import RenewingAuthenticationPolicy  # noqa: PLC0415 - with the SDK
         from verified_images.cloud.retrying import PatientRetryPolicy  # noqa: PLC0415 - with the SDK
 
+        scope = f"{self.endpoint}/.default"
         options: dict[str, Any] = {
             "base_url": self.endpoint,
-            "credential_scopes": [f"{self.endpoint}/.default"],
+            "credential_scopes": [scope],
+            "authentication_policy": RenewingAuthenticationPolicy(self.credential, scope),
             "polling_interval": self.polling_interval,
             "retry_policy": PatientRetryPolicy(),
             "transport": self._shared_transport,
@@ -181,16 +186,13 @@ class CloudConnection:
 def connect_azure(subscription_id: str, *, cloud: str = "public", reach: Reach = reach_directly) -> CloudConnection:
     """Return a connection to Azure itself: ``cloud`` is "public", "usgovernment" or "china".
 
-    The credential is azure-identity's DefaultAzureCredential: environment, workload identity, managed identity,
-    az login and what else it finds, in its order.
+    The credential is what ``find_credential`` finds; it lasts as long as the run does.
     """
-    from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - 0.2 s and 33 MiB to import
-
     return CloudConnection(
         name="azure",
         endpoint=ENDPOINTS[cloud],
         subscription_id=subscription_id,
-        credential=DefaultAzureCredential(authority=AUTHORITIES[cloud]),
+        credential=RenewableCredential(functools.partial(find_credential, AUTHORITIES[cloud])),
         reach=reach,
     )
 
@@ -208,7 +210,8 @@ def connect_local(  # noqa: PLR0913 - what a local Azure tells of itself
     """Return a connection to a local Azure; ``proxy`` is the SOCKS address of the gateway to its machines."""
     from azure.identity import ClientSecretCredential  # noqa: PLC0415 - 0.2 s and 33 MiB to import
 
-    credential = ClientSecretCredential(
+    make = functools.partial(
+        ClientSecretCredential,
         tenant_id,
         client_id,
         client_secret,
@@ -221,7 +224,7 @@ def connect_local(  # noqa: PLR0913 - what a local Azure tells of itself
         name="local",
         endpoint=endpoint,
         subscription_id=subscription_id,
-        credential=credential,
+        credential=RenewableCredential(make),
         reach=SocksReach(proxy),
         ca_bundle=ca_bundle,
         polling_interval=_LOCAL_POLLING_SECONDS,
