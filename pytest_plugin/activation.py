@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 def add_folder(path: Path, node: pytest.Directory) -> None:
     """Make a folder with templates one of specs; the templates are not read yet."""
     config = node.config
-    if session_key not in config.stash:
+    is_first = session_key not in config.stash
+    if is_first:
         _activate(config)
     node.stash[folder_key] = SpecFolder(path, node, config.stash[settings_key])
-    register_fixtures(node)
+    # pytest --fixtures lists them once, and cannot put those of two folders in an order.
+    if is_first or not config.getoption("showfixtures", default=False):
+        register_fixtures(node)
 
 
 def _activate(config: pytest.Config) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pytest_plugin.places import Places
 from pytest_plugin.schedule import stage_of
 from pytest_plugin.specs import spec_of
-from pytest_plugin.stages import BUILD_STAGES, TESTED_AFTER, Stage
+from pytest_plugin.stages import BUILD_STAGES, TESTED_AFTER, WITHOUT_MACHINES, Stage
 from verified_images.waiting import until_called_off
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 _LOOK_SECONDS = 0.2
 _JUDGED_LAST = (Stage.PUBLISH, Stage.CLEANUP)
-_WITHOUT_PLACE = (Stage.PREFLIGHT, Stage.CLEANUP)
 
 
 class Ahead:
@@ -113,7 +112,7 @@ class Ahead:
         try:
             with until_called_off(self._called_off[spec]):
                 while (stage := self._await_stage(spec)) is not None:
-                    if stage not in _WITHOUT_PLACE and not self._take_place(spec):
+                    if stage not in WITHOUT_MACHINES and not self._take_place(spec):
                         continue
                     self._do(spec, stage)
                     if stage is Stage.CLEANUP:

@@ -11,6 +11,7 @@ from pytest_plugin.schedule import in_order, plan_visits, stage_key
 from pytest_plugin.specs import TARGET, Target, folder_key, folder_of, origin_key, spec_of, specs_of
 from pytest_plugin.targets import FIXTURES, meant_specs, stages_of, targets_of
 from pytest_plugin.templates import check_named
+from pytest_plugin.worker import refusing
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -59,7 +60,7 @@ class Collection:
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Let a test that asks for one of our fixtures, or is marked, run on what it is about."""
         folder = folder_of(metafunc.definition)
-        if folder is None:
+        if folder is None or metafunc.config.getoption("showfixtures", default=False):
             return
         specs = meant_specs(folder, metafunc.definition)
         fixtures = FIXTURES.intersection(metafunc.fixturenames)
@@ -86,6 +87,11 @@ class Collection:
     ) -> Generator[None, object, object]:
         """Put every spec's items in the order of its stages."""
         result = yield
+        with refusing(config, items):
+            self._arrange(config, items)
+        return result
+
+    def _arrange(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         self._leave_out_unchanged(config, items)
         for item in items:
             _settle_stage(item)
@@ -95,7 +101,6 @@ class Collection:
             check_named(self._settings, (spec.template for spec in self._specs))
         if any(spec_of(item) for item in items) and not config.getoption("collectonly"):
             self._settings.require_subscription()
-        return result
 
     def _leave_out_unchanged(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Deselect the items of specs that have not changed since the commit of the command line."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,13 +22,15 @@ from xdist.scheduler import LoadFileScheduling, LoadGroupScheduling, LoadScopeSc
 
 from pytest_plugin.doing import STATUS_INPUT, Elsewhere
 from pytest_plugin.interrupts import TermAsInterrupt
+from pytest_plugin.leftovers import describe_cloud, offer_to_reap
 from pytest_plugin.local_azure import WORKER_INPUT, Endpoint, start
 from pytest_plugin.options import settings_key
 from pytest_plugin.progress import TerminalLive
 from pytest_plugin.session import WORKER_OUTPUT
 from pytest_plugin.showing import Showing
-from pytest_plugin.summary import Summary, SummaryWriter, fail_session
+from pytest_plugin.summary import Summary, SummaryWriter, fail_session, pass_unchanged
 from pytest_plugin.terminal import Terminal
+from pytest_plugin.worker import PLACES_INPUT, REFUSAL
 from verified_images.errors import TemplateError
 from verified_images.templates.finding import HCL_ENDINGS, find_templates, holds_templates
 from verified_images.waiting import Deadline
@@ -72,6 +75,8 @@ class Distribution:
         self._working: set[WorkerController] = set()
         self._term = TermAsInterrupt()
         self._doing = Elsewhere()
+        self._places = self._undo.enter_context(TemporaryDirectory(prefix="verified-images-"))
+        self._refused = False
         self._live: TerminalLive | None = None
         self._showing: Showing | None = None
         config.pluginmanager.register(SummaryWriter(lambda: self._summaries))
@@ -85,6 +90,15 @@ class Distribution:
         self._showing = Showing(self._config, terminal, self._doing.board, self._live.announce)
         self._config.pluginmanager.register(self._showing)
 
+    def pytest_report_header(self) -> list[str]:
+        """Name the cloud, and what earlier runs have left; the specs are found by the workers."""
+        settings = self._config.stash[settings_key]
+        return [describe_cloud(settings), *offer_to_reap(settings)]
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Take note of what a worker refused."""
+        self._refused = self._refused or report.nodeid == REFUSAL
+
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Producer) -> LoadScopeScheduling:
         """Keep the items of a spec together, and share out the others as --dist says."""
         return SpecScheduling(config, log)
@@ -96,6 +110,7 @@ class Distribution:
         channel.setcallback(partial(self._doing.take, node))
         node.workerinput[STATUS_INPUT] = channel
         settings = self._config.stash[settings_key]
+        node.workerinput[PLACES_INPUT] = (self._places, settings.jobs)
         if settings.cloud == "local":
             if self._endpoint is None:
                 self._endpoint = start(settings, self._undo)
@@ -156,6 +171,10 @@ class Distribution:
             self._live.note(line)
 
     def _judge(self, session: pytest.Session) -> None:
+        if self._refused:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+        if self._summaries and all(summary.unchanged for summary in self._summaries):
+            pass_unchanged(session)
         if any(summary.left or summary.trouble for summary in self._summaries):
             fail_session(session)
 

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from verified_images.journal import Record
 
 
+def describe_cloud(settings: Settings) -> str:
+    """Give the line that names the cloud of a session."""
+    where = f"subscription {settings.subscription}" if settings.cloud == "azure" else str(settings.state)
+    return f"verified-images: {settings.cloud} cloud, {where}"
+
+
 def offer_to_reap(settings: Settings) -> Iterator[str]:
     """Give a line for each killed run of the session's cloud that may have left something."""
     from verified_images.journal import KEPT  # noqa: PLC0415 - only runs with specs

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_plugin.critical_path import trace_critical_path
-from pytest_plugin.leftovers import offer_to_reap
+from pytest_plugin.leftovers import describe_cloud, offer_to_reap
 from pytest_plugin.run import there
 from pytest_plugin.schedule import stage_of
 from pytest_plugin.stages import BUILD_STAGES
@@ -79,8 +79,7 @@ class Reporter:
         settings = self._session.settings
         if config.get_verbosity() < 0 or not self._session.runs:
             return []
-        where = f"subscription {settings.subscription}" if settings.cloud == "azure" else str(settings.state)
-        lines = [f"verified-images: {settings.cloud} cloud, {where}"]
+        lines = [describe_cloud(settings)]
         for spec, run in self._session.runs.items():
             run_id = "" if config.getoption("collectonly") else f", run {run.run.id}"
             locations = ", ".join(rungs_of(spec.template.builder.location))

@@ -18,12 +18,13 @@ from pytest_plugin.progress import Progress, TerminalLive
 from pytest_plugin.run import SpecRun
 from pytest_plugin.showing import Showing
 from pytest_plugin.specs import spec_of, specs_of
-from pytest_plugin.summary import Summary, fail_session, summarize
+from pytest_plugin.summary import Summary, fail_session, pass_unchanged, summarize
 from pytest_plugin.templates import explain
 from pytest_plugin.terminal import Terminal
+from pytest_plugin.worker import refusing, share_places
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
     from pytest_plugin.collection import Collection
     from pytest_plugin.inventory import Inventory
@@ -57,6 +58,11 @@ class SpecSession:
         config.pluginmanager.register(self._showing)
         self._term = TermAsInterrupt()
         self._ahead: Ahead | None = None
+        self._queueing: Callable[[], Sequence[str]] = tuple
+        place = share_places(self)
+        if place is not None:
+            self._queueing = place.queueing
+            config.pluginmanager.register(place)
 
     def run_of(self, node: pytest.Item | pytest.Collector) -> SpecRun | None:
         """Give the build of the spec that a node belongs to; None for one outside specs."""
@@ -72,7 +78,7 @@ class SpecSession:
     def doing(self) -> list[Doing]:
         """Say what is being done for each spec, and which ones wait for their turn."""
         busy = [doing for run in self.runs.values() if (doing := run.task.now()) is not None]
-        return [*busy, *map(Doing, self._ahead.queueing() if self._ahead is not None else ())]
+        return [*busy, *map(Doing, self._queueing())]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -82,8 +88,9 @@ class SpecSession:
             for spec in specs_of(item):
                 if spec.error is None:
                     selected.setdefault(spec, []).append(item)
-        for spec, items in selected.items():
-            self.runs[spec] = self._prepare(spec, items)
+        with refusing(self.config, session.items):
+            for spec, items in selected.items():
+                self.runs[spec] = self._prepare(spec, items)
 
     def _prepare(self, spec: Spec, items: list[pytest.Item]) -> SpecRun:
         from verified_images.naming import new_run  # noqa: PLC0415 - only runs with specs
@@ -127,6 +134,7 @@ class SpecSession:
         """Give what does stages in threads, to be started; the end of the session ends it."""
         self.config.stash[cloud_key].load()
         self._ahead = Ahead(self.runs, items, self.settings.jobs)
+        self._queueing = self._ahead.queueing
         self._live.hold_back()
         return self._ahead
 
@@ -155,8 +163,8 @@ class SpecSession:
             self._term.restore()
         if any(run.left or run.trouble for run in self.runs.values()):
             fail_session(session)
-        elif self._collection.unchanged and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
-            session.exitstatus = pytest.ExitCode.OK  # that nothing has changed is what the caller hoped for
+        elif self._collection.unchanged:
+            pass_unchanged(session)
         if hasattr(self.config, "workeroutput"):
             self.config.workeroutput[WORKER_OUTPUT] = [summary.as_plain() for summary in self.summaries()]
 

@@ -182,6 +182,9 @@ class Target:
     stage: Stage
     instance: int | None = None
 
+    def __repr__(self) -> str:
+        return self.id
+
     @property
     def id(self) -> str:
         """The target's part of a node id: ``debian-nginx``, or ``debian-nginx-0`` for the first instance."""

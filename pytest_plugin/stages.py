@@ -29,5 +29,8 @@ _RANKS = {stage: rank for rank, stage in enumerate(Stage)}
 TESTED_AFTER = {Stage.MACHINE: Stage.PROVISION, Stage.IMAGE: Stage.CAPTURE, Stage.SCALE_SET: Stage.DEPLOY}
 """The stages that tests belong to, each with the stage of the build that has to be done before."""
 
+WITHOUT_MACHINES = (Stage.PREFLIGHT, Stage.CLEANUP)
+"""The stages that are done also of specs that may have no machines yet."""
+
 BUILD_STAGES = tuple(stage for stage in Stage if stage not in TESTED_AFTER)
 """The stages that are items of the template file."""

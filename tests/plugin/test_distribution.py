@@ -5,12 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import pytest
 
 from tests.plugin.conftest import OTHERS, PLUGIN
+from tests.plugin.test_reports import properties
 from verified_images.waiting import Deadline, wait_for
 
 if TYPE_CHECKING:
@@ -43,9 +45,14 @@ def clean_up():
         time.sleep(float(os.environ["SLOW"]))
 
 
+def provision():
+    time.sleep(float(os.environ.get("PAUSE", "0")))
+
+
 def pytest_configure(config):
     leaks = ("/group/left",) if os.environ.get("LEAK") else ()
     wrong = {"debian: deploy": deploy, "debian: cleanup": clean_up}
+    wrong |= {"debian: provision": provision, "ubuntu: provision": provision}
     config.stash[cloud_key] = FakeCloud(log=Log(), leaks=leaks, wrong=wrong)
 """
 
@@ -156,6 +163,40 @@ class TestWorkers:
         result.assert_outcomes(passed=1)
         assert result.ret == pytest.ExitCode.TESTS_FAILED
         result.stdout.fnmatch_lines(["debian: LEFT BEHIND by run *", "  /group/left"])
+
+    def test_keep_to_the_number_of_specs_that_may_have_machines(
+        self, spread: Specs, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PAUSE", "1.5")
+        result = run(spread, "specs", "--vi-jobs=1", "--junit-xml=report.xml", "-o", "junit_family=xunit1")
+        result.assert_outcomes(passed=18)
+        busy = [line.split(" ", 1)[1] for line in read_log(spread) if line.endswith(("provision", "cleanup"))]
+        first, second = busy[0].split(":")[0], busy[-1].split(":")[0]
+        assert busy == [f"{name}: {stage}" for name in (first, second) for stage in ("provision", "cleanup")]
+        facts = [properties(case) for case in ET.parse(spread.pytester.path / "report.xml").iter("testcase")]  # noqa: S314 - what pytest wrote
+        assert len({fact["run_id"] for fact in facts}) == 2
+        assert all("critical_path" in fact for fact in facts)
+
+    def test_keep_machines_and_say_how_to_get_in(self, spread: Specs) -> None:
+        result = run(spread, "specs", "--vi-keep")
+        result.assert_outcomes(passed=6, skipped=12)
+        result.stdout.fnmatch_lines_random(["verified-images: azure cloud, subscription 1", "debian: KEPT until *"])
+        result.stdout.fnmatch_lines_random(["ubuntu: KEPT until *", "  ssh until *"])
+
+    @pytest.mark.parametrize(
+        ("option", "message"),
+        [
+            ("--vi-reuse", "--vi-reuse: no run has left anything of debian here; *"),
+            ("--vi-changed-since=nowhere", "--vi-changed-since=nowhere: *"),
+            ("--vi-var=sise=1", "--vi-var sise: no template has this variable*"),
+        ],
+    )
+    def test_refuse_what_makes_no_sense_as_one_process_does(self, spread: Specs, option: str, message: str) -> None:
+        result = run(spread, "specs", option)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stdout.fnmatch_lines([message])
+        result.stdout.no_fnmatch_line("*INTERNALERROR*")
+        assert read_log(spread) == []
 
     def test_cannot_each_build_everything(self, spread: Specs) -> None:
         result = run(spread, "--dist=each", "--tx=2*popen")

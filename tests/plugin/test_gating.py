@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.plugin.test_whole_path import Example
+from tests.plugin.test_whole_path import EXAMPLE, Example
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +44,13 @@ def test_what_has_not_changed_is_not_built(example: Example) -> None:
     result.assert_outcomes(deselected=21)
     result.stdout.fnmatch_lines(["debian-nginx: unchanged: since main"])
     assert not example.state.exists()
+
+
+def test_workers_find_out_as_one_process_does(example: Example, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(EXAMPLE.parents[1]))
+    result = example.pytester.runpytest_subprocess(*example.arguments("-n2", "specs", SINCE))
+    assert result.ret == pytest.ExitCode.OK
+    assert result.stdout.str().count("debian-nginx: unchanged: since main") == 1
 
 
 @pytest.mark.parametrize("file", ["specs/conftest.py", "specs/debian-nginx/files/new.html"])
