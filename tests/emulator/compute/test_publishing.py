@@ -147,3 +147,13 @@ def test_how_a_gallery_is_shared_shows_when_asked_for(estate: Estate) -> None:
 )
 def test_a_definition_says_only_what_azure_knows(estate: Estate, properties: dict[str, Any]) -> None:
     assert refusal(lambda: estate.make_definition(**properties))[:2] == (400, "InvalidParameter")
+
+
+def test_a_definition_may_spell_its_values_in_any_case(estate: Estate) -> None:
+    made = estate.make_definition(osType="linux", osState="GENERALIZED", hyperVGeneration="v2", architecture="X64")
+    assert (made.os_type, made.os_state, made.hyper_v_generation, made.architecture) == (
+        "Linux",
+        "Generalized",
+        "V2",
+        "x64",
+    )

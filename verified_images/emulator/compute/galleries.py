@@ -95,7 +95,8 @@ class GalleryImages(Kind):
         for key in ("publisher", "offer", "sku"):
             if not properties["identifier"].get(key):
                 raise missing_parameter(f"galleryImage.properties.identifier.{key}")
-        _check_values(properties)
+        properties |= _spelt_values(properties)
+        _check_features(properties)
         if existing:
             _check_unchanged(existing, properties)
         else:
@@ -133,14 +134,22 @@ def _check_sharing(profile: dict[str, Any]) -> None:
                 raise missing_parameter(f"{path}.communityGalleryInfo.{key}")
 
 
-def _check_values(properties: dict[str, Any]) -> None:
+def _spelt_values(properties: dict[str, Any]) -> dict[str, str]:
+    """Give the values that are names, which a client may write in any case, as Azure spells them."""
+    spelt = {}
     for key, allowed in _VALUES.items():
-        if properties[key] not in allowed:
+        known = {value.lower(): value for value in allowed}
+        if properties[key].lower() not in known:
             raise invalid_parameter(
                 f"galleryImage.properties.{key}",
                 f"The value '{properties[key]}' of parameter 'galleryImage.properties.{key}' is not one of: "
                 f"{', '.join(allowed)}.",
             )
+        spelt[key] = known[properties[key].lower()]
+    return spelt
+
+
+def _check_features(properties: dict[str, Any]) -> None:
     features = {feature.get("name"): str(feature.get("value")) for feature in properties.get("features") or []}
     if len(features) != len(properties.get("features") or []):
         raise invalid_parameter("galleryImage.properties.features", "A feature of a gallery image is given once.")
