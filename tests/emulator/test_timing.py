@@ -7,10 +7,13 @@ import pytest
 
 from tests.emulator.resource_manager.calls import Caller
 from verified_images.emulator import LocalCloud, Options, load_timing
+from verified_images.emulator.timing import Timing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+_DELETION = "Microsoft.Resources/subscriptions/resourceGroups/delete"
 
 
 def test_a_typical_machine_takes_more_than_a_minute() -> None:
@@ -25,10 +28,28 @@ def test_waits_are_scaled_to_whole_seconds_and_left_out_below_one(scale: float, 
     assert load_timing("instant", scale).retry_after(10) == expected
 
 
-@pytest.mark.parametrize(("profile", "scale"), [("slow", 1), ("typical", -1)])
-def test_a_wrong_profile_is_refused(profile: str, scale: float) -> None:
-    with pytest.raises(ValueError, match=r"timing"):
-        load_timing(profile, scale)
+@pytest.mark.parametrize(
+    ("profile", "scale", "wait", "complaint"),
+    [("slow", 1, None, "timing"), ("typical", -1, None, "timing"), ("instant", 1, 0, "give 1 or more")],
+)
+def test_a_wrong_profile_is_refused(profile: str, scale: float, wait: int | None, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        load_timing(profile, scale, wait)
+
+
+def test_a_wait_may_be_told_by_every_answer_of_an_operation(tmp_path: Path, image_cache: Path) -> None:
+    options = Options(hypervisor="fake", cache=image_cache, timing=Timing({_DELETION: 60}, wait=3))
+    with LocalCloud(tmp_path, options) as cloud:
+        call = Caller(cloud)
+        call.make_group("g")
+        disk = "resourceGroups/g/providers/Microsoft.Compute/disks/disk"
+        body = {"location": "westeurope", "properties": {"creationData": {"createOption": "Empty"}, "diskSizeGB": 1}}
+        made = call("PUT", disk, body, version="2023-04-02")
+        deleted = call("DELETE", "resourceGroups/g")
+        polled = call("GET", deleted.headers["Location"])
+
+    assert [answer.headers["Retry-After"] for answer in (made, deleted, polled)] == ["3", "3", "3"]
+    assert polled.status_code == 202
 
 
 @pytest.fixture(scope="module")

@@ -35,6 +35,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     serve.add_argument("--timing", choices=("instant", "typical"), default="instant", help="how long operations take")
     serve.add_argument("--scale", type=float, default=1.0, help="factor of all durations of the timing (default: 1)")
     serve.add_argument(
+        "--retry-after", type=int, metavar="SECONDS", help="how long clients are told to wait (default: as on Azure)"
+    )
+    serve.add_argument(
         "--token-lifetime", type=int, default=3599, metavar="SECONDS", help="how long an access token is good"
     )
     serve.set_defaults(run=_serve)
@@ -74,7 +77,7 @@ def _serve(options: argparse.Namespace) -> int:
 
     try:
         faults = tuple(load_rules(options.faults)) if options.faults else ()
-        timing = load_timing(options.timing, options.scale)
+        timing = load_timing(options.timing, options.scale, options.retry_after)
     except (FaultRuleError, ValueError) as error:
         tell(str(error))
         return 2

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _API_VERSION = re.compile(r"20(1[4-9]|2\d)-\d\d-\d\d(-[a-z]+)?")
 _WITHHELD_SECONDS = 300.0
+_ACCEPTED = 202
 
 
 class ConnectionDropped(Exception):  # noqa: N818 - not an error of ours, but what a rule asks for
@@ -121,11 +122,15 @@ def _strike(cloud: Cloud, route: Route, request: Request, action: Action) -> Ans
 
 
 def _scaled(cloud: Cloud, answer: Answer) -> Answer:
-    """Give an answer with the wait that its first poll is told, at the scale of the timing."""
+    """Give an answer with the wait that the next poll is told, at the scale of the timing."""
+    timing = cloud.operations.timing
+    is_operation = "Azure-AsyncOperation" in answer.headers
+    if timing.wait is not None and (is_operation or answer.status == _ACCEPTED):
+        return replace(answer, headers={**answer.headers, "Retry-After": str(timing.wait)})
     wait = answer.headers.get("Retry-After", "")
-    if not wait.isdigit() or "Azure-AsyncOperation" not in answer.headers:
+    if not wait.isdigit() or not is_operation:
         return answer
-    scaled = cloud.operations.timing.retry_after(int(wait))
+    scaled = timing.retry_after(int(wait))
     headers = {name: value for name, value in answer.headers.items() if name != "Retry-After"}
     return replace(answer, headers=headers | ({"Retry-After": scaled} if scaled else {}))
 

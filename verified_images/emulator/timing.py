@@ -24,13 +24,16 @@ class Timing:
     """Least seconds an operation takes, by name; ``default`` for those not named.
 
     ``polls`` are the seconds that the answer to a poll tells a client to wait, by operation. ``scale`` stretches all
-    of these, and what an operation's first answer tells a client to wait.
+    of these, and what an operation's first answer tells a client to wait. ``wait``, where it is given, is what every
+    answer of an operation tells instead: the clients of others wait for half a minute or more where they are told
+    nothing.
     """
 
     seconds: Mapping[str, float] = field(default_factory=dict)
     default: float = 0.0
     scale: float = 1.0
     polls: Mapping[str, float] = field(default_factory=dict)
+    wait: int | None = None
 
     def of(self, operation: str) -> float:
         """Give the least duration of an operation in seconds."""
@@ -42,7 +45,7 @@ class Timing:
 
     def retry_after(self, seconds: float) -> str:
         """Give the Retry-After that stands for a wait in Azure, or an empty string when it is shorter than a second."""
-        scaled = round(seconds * self.scale)
+        scaled = round(seconds * self.scale) if self.wait is None else self.wait
         return str(scaled) if scaled >= 1 else ""
 
     def poll(self, operation: str) -> str:
@@ -57,16 +60,18 @@ def _look_up(table: Mapping[str, float], operation: str, otherwise: float) -> fl
     return next((value for name, value in table.items() if name.lower() == folded), otherwise)
 
 
-def load_timing(profile: str, scale: float = 1.0) -> Timing:
-    """Give a shipped profile, scaled.
+def load_timing(profile: str, scale: float = 1.0, wait: int | None = None) -> Timing:
+    """Give a shipped profile, scaled, with what clients are told to wait in seconds (default: by the profile).
 
     Raises:
-        ValueError: there is no such profile, or the scale is negative.
+        ValueError: there is no such profile, the scale is negative, or the wait is shorter than a second.
     """
+    if wait is not None and wait < 1:
+        raise ValueError(f"clients cannot be told to wait for {wait} seconds: give 1 or more")
     if scale < 0:
         raise ValueError(f"the scale of the timing cannot be {scale}: give 0 or more")
     if profile == "instant":
-        return Timing(scale=scale)
+        return Timing(scale=scale, wait=wait)
     if profile not in PROFILES:
         raise ValueError(f"there is no timing profile '{profile}': choose one of {', '.join(PROFILES)}")
     text = (files("verified_images.emulator") / "timings" / f"{profile}.json").read_text(encoding="utf-8")
@@ -77,4 +82,5 @@ def load_timing(profile: str, scale: float = 1.0) -> Timing:
         content["default"],
         scale,
         {name: facts["poll"] for name, facts in operations.items() if "poll" in facts},
+        wait,
     )
