@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.clients.azure_cli import IS_INSTALLED, AzureCli
 from verified_images.emulator import LocalCloud, Options, find_running
-from verified_images.emulator.timing import load_timing
+from verified_images.emulator.timing import Timing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="package")
 def local_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     folder = tmp_path_factory.mktemp("clients")
-    # Clients that wait as long as they are told to wait for a fifth of that.
-    options = Options(hypervisor="fake", cache=folder / "cache", timing=load_timing("instant", 0.2), announced=True)
+    options = Options(hypervisor="fake", cache=folder / "cache", timing=Timing(wait=1), announced=True)
     with LocalCloud(folder / "azure", options) as cloud:
         yield cloud
 

@@ -36,9 +36,6 @@ source "azure-arm" "hello" {
   ssh_proxy_host  = "127.0.0.1"
   ssh_proxy_port  = split(":", var.proxy)[2]
 
-  # Else Packer waits for half a minute where the local Azure deletes a group in a second.
-  async_resourcegroup_delete = true
-
   managed_image_resource_group_name = "images"
   managed_image_name                = "hello"
   shared_image_gallery_destination {
