@@ -215,9 +215,10 @@ def read_settings(config: pytest.Config) -> Settings:
         pytest.UsageError: an option has no sense in itself or beside another one.
     """
     given = {option.name: config.getoption(f"vi_{option.name}") for option in OPTIONS}
-    values = {name: config.getini(f"vi_{name}") if value is None else value for name, value in given.items()}
+    values = {name: _read_ini(config, name) if value is None else value for name, value in given.items()}
     for name in ("var", "timeout"):
-        values[name] = [*config.getini(f"vi_{name}"), *(given[name] or ())]
+        values[name] = [*_read_ini(config, name), *(given[name] or ())]
+    bases = {name: _base_of(config, value) for name, value in given.items()}
     cloud = _choose("cloud", values, CLOUDS)
     _refuse(given, cloud)
     return Settings(
@@ -226,9 +227,9 @@ def read_settings(config: pytest.Config) -> Settings:
         azure_environment=_choose("azure_environment", values, AZURE_ENVIRONMENTS),
         variables=dict(_parse_variable(text) for text in values["var"]),
         named=tuple(_parse_variable(text)[0] for text in given["var"] or ()),
-        variable_files=tuple(_existing_file(config, text) for text in values["var_file"]),
-        state=_folder(config, values["state"], "XDG_DATA_HOME", ".local/share/verified-images/local"),
-        cache=_folder(config, values["cache"], "XDG_CACHE_HOME", ".cache/verified-images"),
+        variable_files=tuple(_existing_file(bases["var_file"], text) for text in values["var_file"]),
+        state=_folder(bases["state"], values["state"], "XDG_DATA_HOME", ".local/share/verified-images/local"),
+        cache=_folder(bases["cache"], values["cache"], "XDG_CACHE_HOME", ".cache/verified-images"),
         hypervisor=_choose("hypervisor", values, HYPERVISORS),
         jobs=_count_jobs(values["jobs"], boots=cloud == "local" and values["hypervisor"] in (None, "", "qemu")),
         publish=not values["no_publish"],
@@ -239,6 +240,20 @@ def read_settings(config: pytest.Config) -> Settings:
         layers=_read_layers(values),
         **_read_course(values),
     )
+
+
+def _read_ini(config: pytest.Config, name: str) -> Any:  # noqa: ANN401 - of the option's type
+    try:
+        return config.getini(f"vi_{name}")
+    except (TypeError, ValueError, pytest.UsageError) as error:
+        raise pytest.UsageError(f"{config.inipath or 'the command line'}: vi_{name}: {error}") from error
+
+
+def _base_of(config: pytest.Config, given: object) -> Path:
+    """Give the folder that a relative path begins in: where the command was given, or that of the ini file."""
+    if given is not None:
+        return config.invocation_params.dir
+    return config.inipath.parent if config.inipath is not None else config.rootpath
 
 
 def complete_arguments(arguments: list[str]) -> bool:
@@ -359,19 +374,19 @@ def _parse_range(text: str) -> str:
         raise pytest.UsageError(f"--vi-allow-from {text}: {error}") from error
 
 
-def _existing_file(config: pytest.Config, text: str) -> Path:
-    file = config.invocation_params.dir / text
+def _existing_file(base: Path, text: str) -> Path:
+    file = base / text
     if not file.is_file():
         raise pytest.UsageError(f"--vi-var-file {text}: there is no such file")
     return file
 
 
-def _folder(config: pytest.Config, text: str | None, variable: str, default: str) -> Path:
+def _folder(base: Path, text: str | None, variable: str, default: str) -> Path:
     """Give the folder that was asked for, else ``default``: below the home folder, or in ``variable``'s folder."""
     if text:
-        return (config.invocation_params.dir / Path(text).expanduser()).absolute()
+        return (base / Path(text).expanduser()).absolute()
     in_home = Path(default)
-    base = os.environ.get(variable)
-    if base:
-        return Path(base, *in_home.parts[in_home.parts.index("verified-images") :])
+    xdg = os.environ.get(variable)
+    if xdg:
+        return Path(xdg, *in_home.parts[in_home.parts.index("verified-images") :])
     return Path.home() / in_home

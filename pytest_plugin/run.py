@@ -207,6 +207,7 @@ class SpecRun:
         until = self._keep_until()
         if until is not None and opened.planned():
             title = f"KEPT until {until:%Y-%m-%d %H:%M} UTC by run {self.run.id}"
+            self._note_tests()
             way_in = opened.keep(until)
             # A captured machine boots no more; its candidate image is what a later run can use.
             self.kept = (title, *(way_in if self.captured is None else (_WAY_ON,)))

@@ -115,6 +115,17 @@ def test_a_run_that_failed_late_is_gone_on_with(example: Example) -> None:
     assert sorted(example.there_is().values()) == sorted([*TARGETS, VERSION])
 
 
+def test_what_was_tested_to_the_end_is_published_later(example: Example) -> None:
+    kept = example.run("--vi-keep", "--vi-stop-after=deploy", "specs")
+    kept.assert_outcomes(passed=19, skipped=2)
+    kept.stdout.fnmatch_lines(["debian-nginx: not published: --vi-stop-after=deploy was given"])
+    result = example.run("--vi-from=publish", "specs", "-rs")
+    result.assert_outcomes(passed=2, skipped=19)
+    result.stdout.fnmatch_lines(["*deploy not done: run * has done it"])
+    result.stdout.fnmatch_lines(["debian-nginx: published *, version 1.0.0 in westeurope*"])
+    assert sorted(example.there_is().values()) == sorted([*TARGETS, VERSION])
+
+
 def test_tests_that_changed_since_the_capture_count_no_more(example: Example) -> None:
     more = example.folder / "test_more.py"
     more.write_text("def test_more(scale_set):\n    assert not scale_set\n")

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_plugin.options import Settings, settings_key
+from pytest_plugin.options import OPTIONS, Option, Settings, read_settings, settings_key
 from tests.plugin.conftest import OTHERS, PLUGIN, TEMPLATE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.plugin.conftest import Specs
 
 
@@ -92,6 +95,85 @@ class TestUsageError:
         result = specs.run("specs", "--vi-var", "sise=b")
         assert result.ret == pytest.ExitCode.USAGE_ERROR
         result.stderr.fnmatch_lines(["ERROR: --vi-var sise: no template has this variable; did you mean 'size'?"])
+
+
+SAMPLES: dict[str, tuple[str, str]] = {
+    "cloud": ("azure", "moon"),
+    "subscription": ("1-2", ""),
+    "azure_environment": ("china", "mars"),
+    "var": ("size=b", "size"),
+    "var_file": ("values.yaml", "missing.yaml"),
+    "state": ("here", ""),
+    "cache": ("there", ""),
+    "hypervisor": ("fake", "bhyve"),
+    "jobs": ("3", "0"),
+    "no_publish": ("true", "maybe"),
+    "allow_skips": ("true", "maybe"),
+    "keep": ("45m", "soon"),
+    "keep_on_failure": ("3h", "soon"),
+    "reuse": ("true", "maybe"),
+    "stop_after": ("capture", "lunch"),
+    "from": ("deploy", "provision"),
+    "changed_since": ("main", ""),
+    "timeout": ("provision=45m", "lunch=1h"),
+    "cleanup_timeout": ("5m", "soon"),
+    "layers": ("true", "maybe"),
+    "no_layers": ("true", "maybe"),
+    "rebuild": ("true", "maybe"),
+    "allow_from": ("192.0.2.0/24", "everybody"),
+}
+"""A value of each option that makes sense, and one that makes none; without such a one, nothing."""
+OF_AZURE = ("subscription", "azure_environment")
+
+
+def as_flag(option: Option, value: str) -> str:
+    return option.flag if option.ini_type == "bool" else f"{option.flag}={value}"
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
+class TestTwins:
+    def test_of_command_line_and_ini_file_say_the_same(self, pytester: pytest.Pytester, option: Option) -> None:
+        (pytester.path / "values.yaml").write_text("a: 1\n")
+        value = SAMPLES[option.name][0]
+        cloud = ["--vi-cloud=azure"] if option.name in OF_AZURE else []
+        plain = read_settings(pytester.parseconfig(*PLUGIN, *OTHERS, *cloud))
+        given = read_settings(pytester.parseconfig(*PLUGIN, *OTHERS, *cloud, as_flag(option, value)))
+        pytester.makeini(f"[pytest]\nvi_{option.name} = {value}\n")
+        written = read_settings(pytester.parseconfig(*PLUGIN, *OTHERS, *cloud))
+        # Variables of an ini file are for those templates that have them.
+        assert replace(written, named=given.named) == given
+        assert (given != plain) is (option.name != "rebuild")
+
+    def test_are_refused_alike(self, pytester: pytest.Pytester, option: Option) -> None:
+        bad = SAMPLES[option.name][1]
+        if bad and option.ini_type != "bool":
+            with pytest.raises(pytest.UsageError, match=bad):
+                read_settings(pytester.parseconfig(*PLUGIN, *OTHERS, as_flag(option, bad)))
+        if bad:
+            pytester.makeini(f"[pytest]\nvi_{option.name} = {bad}\n")
+            with pytest.raises(pytest.UsageError, match=bad):
+                read_settings(pytester.parseconfig(*PLUGIN, *OTHERS))
+
+
+def test_paths_of_an_ini_file_begin_in_its_folder(
+    specs: Specs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    specs.pytester.makeini("[pytest]\nvi_var_file = values.yaml\nvi_state = state\nvi_cache = cache\n")
+    (specs.pytester.path / "values.yaml").write_text("a: 1\n")
+    monkeypatch.chdir(specs.add())
+    settings = read_settings(specs.pytester.parseconfig(*PLUGIN, *OTHERS))
+    assert settings.variable_files == (specs.pytester.path / "values.yaml",)
+    assert (settings.state, settings.cache) == (specs.pytester.path / "state", specs.pytester.path / "cache")
+    assert read_settings(specs.pytester.parseconfig(*PLUGIN, *OTHERS, f"--vi-state={tmp_path}")).state == tmp_path
+
+
+def test_a_bad_value_of_an_ini_file_is_told_before_anything_exists(specs: Specs) -> None:
+    specs.pytester.makeini("[pytest]\nvi_no_publish = maybe\n")
+    specs.add()
+    result = specs.run("specs")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: */tox.ini: vi_no_publish: *'maybe'*"])
+    assert specs.cloud.log == []
 
 
 class TestVariables:

@@ -65,6 +65,31 @@ class TestJUnit:
         told = [facts[name] for name in ("vm_size", "zone", "smoke_vm_size", "smoke_zone", "not_to_be_had")]
         assert told == ["Standard_B2s", "1", "Standard_B2s", "1", fallen]
 
+    @pytest.mark.parametrize("family", ["xunit1", "xunit2"])
+    @pytest.mark.parametrize(
+        ("logging", "element"),
+        [("all", "system-out"), ("system-out", "system-out"), ("out-err", "system-out"), ("no", "")],
+    )
+    def test_output_of_provisioners_is_where_junit_logging_has_it(
+        self, specs: Specs, family: str, logging: str, element: str
+    ) -> None:
+        specs.add("debian", test_machine="def test_x(host):\n    print('of the test')\n    assert 0\n")
+        specs.add("ubuntu")
+        specs.cloud.wrong["ubuntu: provision"] = raising(CloudError("Azure refused 'vm'"))
+        result = specs.run(
+            "specs", "--junit-xml=report.xml", "-o", f"junit_logging={logging}", "-o", f"junit_family={family}"
+        )
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        cases = list(ET.parse(specs.pytester.path / "report.xml").iter("testcase"))  # noqa: S314 - what pytest wrote
+        holding = [
+            (case.get("name"), child.tag)
+            for case in cases
+            for child in case
+            if "apt-get says hello" in (child.text or "") and child.tag != "failure"
+        ]
+        assert sorted(holding) == ([("provision", element), ("test_x[debian]", element)] if element else [])
+        assert [case.get("file") is not None for case in cases] == [family == "xunit1"] * len(cases)
+
     def test_failing_stage_says_what_and_why_with_its_output(self, specs: Specs) -> None:
         specs.add()
         specs.cloud.wrong["debian: provision"] = raising(CloudError("Azure refused 'vm'"))
