@@ -6,7 +6,9 @@ A guest is known by its name, which is the VM's vmId: unique, and safe as a file
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -40,11 +42,15 @@ class ProvisioningData:
 
 @dataclass(frozen=True, slots=True)
 class GuestNetwork:
-    """The guest's one network card: ``address`` lies in ``subnet`` (both IPv4, ``10.0.0.4`` in ``10.0.0.0/24``)."""
+    """The guest's one network card: ``address`` lies in ``subnet`` (both IPv4, ``10.0.0.4`` in ``10.0.0.0/24``).
+
+    ``interface`` is what the hypervisor's owner knows it by.
+    """
 
     mac: str
     address: str
     subnet: str
+    interface: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +89,52 @@ class CommandOutcome:
     stderr: str
 
 
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What a guest begins to send: from its card ``interface``, from where to which IPv4 address.
+
+    ``protocol`` is named as security rules do (``Tcp``, ``Udp``, ``Icmp``) or is the IP protocol's number; the ports
+    are 0 where it has none.
+    """
+
+    interface: str
+    protocol: str
+    source: str
+    source_port: int
+    destination: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """That a flow goes to a guest, where it comes in for ``address`` and ``port``."""
+
+    guest: str
+    address: str
+    port: int
+
+
+class Way(Enum):
+    """Where a flow goes that no guest gets."""
+
+    OUTSIDE = "out of the local Azure"
+    NOWHERE = "lost"
+
+
+Route = Delivery | Way
+Router = Callable[[Flow], Route]
+"""Decides on each flow that a guest begins; it may be asked from any thread."""
+
+
 class Hypervisor(Protocol):
     """Runs guests and keeps their disks. Every method may be called from any thread.
 
     A guest never outlives the hypervisor's owner, however the owner dies; what a killed owner left is removed
     when the next hypervisor opens the same folder.
     """
+
+    def route_by(self, router: Router) -> None:
+        """Carry from now on what guests send to where ``router`` says; before that no guest reaches another."""
 
     def start(self, spec: GuestSpec) -> None:
         """Start the guest and return once it runs (it is still booting). Its serial log is begun anew.

@@ -8,6 +8,7 @@ import json
 import os
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -20,6 +21,7 @@ from verified_images.emulator.cloud import Cloud
 from verified_images.emulator.faults import Faults
 from verified_images.emulator.identity.applications import make_application
 from verified_images.emulator.network.gateway import Gateway
+from verified_images.emulator.network.private_traffic import route
 from verified_images.emulator.offering import Offering
 from verified_images.emulator.operations import Operations
 from verified_images.emulator.records import Records
@@ -145,6 +147,7 @@ class LocalCloud:
         recover(self.cloud)
         gateway = Gateway(self.cloud, options.proxy_port)
         undo.callback(gateway.close)
+        hypervisor.route_by(partial(route, self.cloud, gateway.balancing))
         self.proxy = f"socks5://127.0.0.1:{gateway.port}"
         server = Server(make_app(self.cloud), certificates, options.port)
         undo.callback(server.close)

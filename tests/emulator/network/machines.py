@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from verified_images.emulator.hypervisor import Hypervisor
+    from verified_images.emulator.hypervisor import Hypervisor, Router
 
 
 class Machines:
-    """As much of a hypervisor as the network needs: which guests run, and where their ports are."""
+    """As much of a hypervisor as the network needs: which guests run, where their ports are, and who routes."""
+
+    router: Router
 
     def __init__(self) -> None:
         self.running: set[str] = set()
@@ -31,6 +33,10 @@ class Machines:
             return self.ports[name, port]
         except KeyError:
             raise HypervisorError(f"nothing leads to port {port} of {name}") from None
+
+    def route_by(self, router: Router) -> None:
+        """Know where guests' flows go; what they send is not carried."""
+        self.router = router
 
     def listen(self, name: str, port: int, service: Service) -> None:
         """Let a guest run with a service on one of its ports."""

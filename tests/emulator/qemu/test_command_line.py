@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from tests.emulator.qemu.guests import make_provisioning, make_spec
 from verified_images.emulator.qemu.accelerator import KVM, TCG
-from verified_images.emulator.qemu.command_line import GuestFiles, find_firmware, qemu_command
+from verified_images.emulator.qemu.command_line import GuestFiles, Sockets, find_firmware, qemu_command
 
 if TYPE_CHECKING:
     from verified_images.emulator.hypervisor import GuestSpec
     from verified_images.emulator.qemu.accelerator import Accelerator
 
+SOCKETS = Sockets(monitor=7, agent=9, inlet=11, outlet=13, outside=15)
 FILES = GuestFiles(Path("/state/guests/one"))
 
 
 def _command(spec: GuestSpec, accelerator: Accelerator = TCG) -> list[str]:
-    return qemu_command(spec, FILES, accelerator, monitor=7, agent=9)
+    return qemu_command(spec, FILES, accelerator, SOCKETS)
 
 
 def _values(command: list[str], option: str) -> list[str]:
@@ -37,6 +38,16 @@ def test_the_guest_gets_the_address_that_arm_gave_it() -> None:
     (netdev,) = _values(command, "-netdev")
     assert netdev == "user,id=net,ipv6=off,net=10.0.0.0/24,host=10.0.0.1,dns=10.0.0.3,dhcpstart=10.0.0.17"
     assert "virtio-net-pci,netdev=net,mac=00:0D:3A:12:34:56,romfile=" in _values(command, "-device")
+
+
+def test_what_the_guest_sends_goes_through_the_switch_and_what_comes_from_outside_straight_to_it() -> None:
+    command = _command(make_spec())
+    sockets = [value for value in _values(command, "-chardev") if value.startswith("socket")]
+    assert sockets[:3] == ["socket,id=inlet,fd=11", "socket,id=outlet,fd=13", "socket,id=outside,fd=15"]
+    assert [value for value in _values(command, "-object") if value.startswith("filter")] == [
+        "filter-redirector,id=sent,netdev=net,queue=rx,outdev=inlet,indev=outside",
+        "filter-redirector,id=received,netdev=net,queue=tx,indev=outlet",
+    ]
 
 
 def test_disks_stand_where_azure_has_them() -> None:
@@ -60,7 +71,7 @@ def test_a_data_disk_has_the_lun_that_arm_gave_it() -> None:
 
 
 def test_a_path_may_hold_any_character() -> None:
-    command = qemu_command(make_spec("one", Path("/d/a,b:c.qcow2")), GuestFiles(Path("/s,t")), TCG, monitor=7, agent=9)
+    command = qemu_command(make_spec("one", Path("/d/a,b:c.qcow2")), GuestFiles(Path("/s,t")), TCG, SOCKETS)
     assert _nodes(command)["os-disk"]["file"]["filename"] == "/d/a,b:c.qcow2"
     assert "file,id=serial,path=/s,,t/serial.log,append=on" in _values(command, "-chardev")
 

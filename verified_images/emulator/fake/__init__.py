@@ -10,6 +10,7 @@ below ``rootfs/``, shell scripts that keep their state in the files that the rea
 What is not so: all files and processes of a guest have one kernel user. ``chown`` writes owners down for ``stat`` to
 tell, a process stands for the user that its file-lock limit says (see ``rootfs/usr/lib/stand-in/accounts.sh``), and
 nobody is refused anything by file modes: a build that forgets ``sudo`` is found out by apt-get and systemctl, which ask
-who runs them, and not by ``touch /etc/x``. Guests do not reach each other, data disks are kept but not shown to the
-guest, and of custom data only scripts are run.
+who runs them, and not by ``touch /etc/x``. Guests reach each other where the machine has TAP devices that its user may
+open (``/dev/net/tun``), and nothing outside; data disks are kept but not shown to the guest, and of custom data only
+scripts are run.
 """

@@ -16,6 +16,8 @@ from verified_images.emulator.fake.sandbox import Sandbox
 from verified_images.emulator.fake.ssh_server import SshServer
 from verified_images.emulator.hypervisor import CommandOutcome, HypervisorError
 from verified_images.emulator.qemu.processes import record_process
+from verified_images.emulator.switch.cards import Wires
+from verified_images.emulator.switch.wires import Tap
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from verified_images.emulator.fake.faults import GuestFault
     from verified_images.emulator.fake.sandbox import RootFileSystem
     from verified_images.emulator.hypervisor import GuestSpec
+    from verified_images.emulator.switch.cards import Card
+    from verified_images.emulator.switch.switch import Switch
 
 Phase = Literal["off", "booting", "ready"]
 _BOOT = "/usr/lib/stand-in/boot"
@@ -67,6 +71,7 @@ class _Boot:
 
     sandbox: Sandbox
     console: Console
+    card: Card | None
     ssh_answers: bool = False
     stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -74,8 +79,11 @@ class _Boot:
 class Guest:
     """A guest that was started, and may have ended since. ``ssh`` is its SSH server."""
 
-    def __init__(self, spec: GuestSpec, root: RootFileSystem, files: GuestFiles, fault: GuestFault) -> None:
+    def __init__(
+        self, spec: GuestSpec, root: RootFileSystem, files: GuestFiles, fault: GuestFault, *, switch: Switch
+    ) -> None:
         self.spec = spec
+        self._switch = switch
         self._root = root
         self._files = files
         self._fault = fault
@@ -119,9 +127,10 @@ class Guest:
             self._files.mount_point.mkdir(mode=0o700, parents=True, exist_ok=True)
             with self._files.serial_log.open("ab" if keep_log else "wb"):
                 self._files.serial_log.chmod(0o600)
-            sandbox = Sandbox.start(self._root, self._files.mount_point, self.spec.network.address)
+            sandbox = Sandbox.start(self._root, self._files.mount_point, self.spec.network)
             record_process(self._files.record, sandbox.pid)
-            self._boot = boot = _Boot(sandbox, Console(sandbox.console, self._files.serial_log))
+            card = self._plug(sandbox.tap)
+            self._boot = boot = _Boot(sandbox, Console(sandbox.console, self._files.serial_log), card)
             self._phase = "booting"
             self._threads = [thread for thread in self._threads if thread.is_alive()]
             for work in (self._follow_console, self._run_boot):
@@ -130,6 +139,12 @@ class Guest:
                 )
                 self._threads.append(thread)
                 thread.start()
+
+    def _plug(self, tap: int | None) -> Card | None:
+        if tap is None:
+            return None
+        wire = Tap(tap)
+        return self._switch.plug(self.spec.name, self.spec.network, Wires(wire, wire))
 
     def power_off(self) -> None:
         """End the guest's processes, and return when they are gone; a guest that is off stays off."""
@@ -215,6 +230,8 @@ class Guest:
     def _follow_console(self, boot: _Boot) -> None:
         boot.console.follow()
         code = boot.sandbox.wait()
+        if boot.card:
+            self._switch.unplug(boot.card)
         self._files.record.unlink(missing_ok=True)
         boot.ssh_answers = False
         self.ssh.disconnect()

@@ -17,13 +17,14 @@ from verified_images.emulator.fake.guest import Guest, GuestFiles
 from verified_images.emulator.fake.marketplace import base_images, marketplace_disk
 from verified_images.emulator.hypervisor import HypervisorError
 from verified_images.emulator.qemu.processes import end_recorded_process
+from verified_images.emulator.switch.switch import Switch
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
     from pathlib import Path
 
-    from verified_images.emulator.hypervisor import CommandOutcome, Generation, GuestSpec
+    from verified_images.emulator.hypervisor import CommandOutcome, Generation, GuestSpec, Router
 
 _SSH_PORT = 22
 
@@ -66,6 +67,11 @@ class FakeHypervisor:
         self._lock = threading.RLock()
         self._starting: dict[str, GuestSpec] = {}
         self._entries: dict[str, _Entry] = {}
+        self._switch = Switch()
+
+    def route_by(self, router: Router) -> None:
+        """Carry from now on what guests send to where ``router`` says, where this machine has TAP devices."""
+        self._switch.route_by(router)
 
     def start(self, spec: GuestSpec) -> None:
         """Start the guest and return once it runs."""
@@ -80,7 +86,7 @@ class FakeHypervisor:
             self._starting[spec.name] = spec
         try:
             root = self._disks.root_file_system(spec.disks[0])
-            guest = Guest(spec, root, self._files(spec.name), fault)
+            guest = Guest(spec, root, self._files(spec.name), fault, switch=self._switch)
             guest.power_on()
             with self._lock:
                 old = self._entries.get(spec.name)
@@ -214,6 +220,7 @@ class FakeHypervisor:
             for forward in entry.forwards.values():
                 forward.join()
         self._entries.clear()
+        self._switch.close()
         self._lock_file.close()
 
     def _serve(self, name: str, port: int, connection: socket.socket) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -23,6 +24,8 @@ from verified_images.emulator.hypervisor import HypervisorError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from verified_images.emulator.hypervisor import GuestNetwork
 
 _ENTER_ROOT = Path(__file__).with_name("enter_root.py")
 _LISTEN = "0A"  # of /proc/net/tcp, see proc(5)
@@ -70,11 +73,13 @@ def _escaped(path: str) -> str:
 class Sandbox:
     """The namespaces of one running guest; ``console`` is the read end of what its first process writes.
 
-    They end with this object's owner: the first process reads a pipe that nobody else holds.
+    ``tap`` is the file descriptor of its network card, whoever takes which closes it; None where there are no TAP
+    devices. They end with this object's owner: the first process reads a pipe that nobody else holds.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], pid: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], pid: int, tap: int | None) -> None:
         self.pid = pid
+        self.tap = tap
         assert process.stdout is not None  # noqa: S101 - it was opened as a pipe
         self.console: IO[bytes] = process.stdout
         self._process = process
@@ -84,8 +89,8 @@ class Sandbox:
         self._enter = [str(find_program("nsenter")), "--preserve-credentials", "--target", str(pid), *targets, "--"]
 
     @classmethod
-    def start(cls, root: RootFileSystem, mount_point: Path, address: str) -> Sandbox:
-        """Make the namespaces around ``root``, with ``address`` as the guest's IPv4 address.
+    def start(cls, root: RootFileSystem, mount_point: Path, network: GuestNetwork) -> Sandbox:
+        """Make the namespaces around ``root``, with the guest's network card.
 
         ``mount_point`` is an empty folder; outside of the namespaces it stays empty.
 
@@ -93,22 +98,25 @@ class Sandbox:
             HypervisorError: this machine does not allow it, or the tree has no init.
         """
         uptime = int(time.clock_gettime(time.CLOCK_BOOTTIME))
-        process = subprocess.Popen(
-            [
-                find_program("unshare"), "--user", "--map-root-user", "--mount", "--pid", "--net", "--uts", "--ipc",
-                "--time", f"--boottime=-{uptime}", "--kill-child", "--fork", "--",
-                sys.executable, "-I", "-S", _ENTER_ROOT, root.options, root.work, mount_point, address,
-            ],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            bufsize=0, env={}, cwd=root.folder, start_new_session=True, umask=0o022,
-        )  # fmt: skip
-        assert process.stdout is not None  # noqa: S101 - it was opened as a pipe
-        complaint = b""
-        while line := process.stdout.readline():
-            word, _, pid = line.strip().partition(b" ")
-            if word == b"up":
-                return cls(process, int(pid))
-            complaint += line
+        taking, giving = socket.socketpair()
+        with taking, giving:
+            card = [str(giving.fileno()), network.mac, network.address, network.subnet]
+            process = subprocess.Popen(
+                [
+                    find_program("unshare"), "--user", "--map-root-user", "--mount", "--pid", "--net", "--uts",
+                    "--ipc", "--time", f"--boottime=-{uptime}", "--kill-child", "--fork", "--",
+                    sys.executable, "-I", "-S", _ENTER_ROOT, root.options, root.work, mount_point, *card,
+                ],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=[giving.fileno()],
+                bufsize=0, env={}, cwd=root.folder, start_new_session=True, umask=0o022,
+            )  # fmt: skip
+            assert process.stdout is not None  # noqa: S101 - it was opened as a pipe
+            complaint = b""
+            while line := process.stdout.readline():
+                word, _, pid = line.strip().partition(b" ")
+                if word == b"up":
+                    return cls(process, int(pid), _take_descriptor(taking))
+                complaint += line
         assert process.stderr is not None  # noqa: S101 - it was opened as a pipe
         complaint += process.stderr.read()
         _finish(process)
@@ -190,6 +198,11 @@ class Sandbox:
         _finish(self._process)
         os.close(self._handle)
         return code
+
+
+def _take_descriptor(taking: socket.socket) -> int | None:
+    _, descriptors, _, _ = socket.recv_fds(taking, 16, 1)
+    return descriptors[0] if descriptors else None
 
 
 def _as_in_proc(address: str) -> str:

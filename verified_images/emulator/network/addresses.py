@@ -209,4 +209,4 @@ def guest_network(cloud: Cloud, nic: Resource) -> GuestNetwork:
     address = ipaddress.IPv4Address(primary.properties["privateIPAddress"])
     network = next(range_ for range_ in subnet_networks(subnet) if address in range_)
     mac = str(nic.properties["macAddress"]).replace("-", ":").lower()
-    return GuestNetwork(mac, str(address), str(network))
+    return GuestNetwork(mac, str(address), str(network), str(nic.id))

@@ -41,14 +41,21 @@ class Balancing:
 
     def _behind(self, balancer: Resource, frontend: str, port: int, client: str) -> Endpoint | None:
         standard = balancer.body["sku"]["name"] != "Basic"
-        if rule := _rule_of(balancer, frontend, port):
-            found = self._choose(rule, client)
-            backend_port = int(rule["properties"]["backendPort"])
-        else:
-            found, backend_port = nat_target(self._cloud, balancer, frontend, port) or (None, 0)
-        if found is None or not lets_in(self._cloud, found, source=client, port=backend_port, standard=standard):
+        member, backend_port = self.find_member(balancer, frontend, port, client) or (None, 0)
+        if member is None or not lets_in(self._cloud, member, source=client, port=backend_port, standard=standard):
             return None
-        return find_endpoint(self._cloud, found, backend_port)
+        return find_endpoint(self._cloud, member, backend_port)
+
+    def find_member(
+        self, balancer: Resource, frontend: str, port: int, client: str
+    ) -> tuple[IpConfiguration, int] | None:
+        """Give the IP configuration, and its port, that a connection to a port of a frontend (its id) is led to."""
+        rule = _rule_of(balancer, frontend, port)
+        if rule is None:
+            return nat_target(self._cloud, balancer, frontend, port)
+        found = self._choose(rule, client)
+        # The port of a rule for all ports is the one that was asked for.
+        return (found, int(rule["properties"]["backendPort"]) or port) if found else None
 
     def _choose(self, rule: dict[str, Any], client: str) -> IpConfiguration | None:
         properties = rule["properties"]

@@ -60,7 +60,8 @@ class Gateway:
 
     A connection that Azure would drop is held and tried again, as TCP does, until the client gives up, but for at
     most ``patience`` seconds; then the host is said to be unreachable. What leads to a guest may accept a connection
-    before the guest does: one that is hung up within ``grace`` seconds counts as refused.
+    before the guest does: one that is hung up within ``grace`` seconds counts as refused. ``balancing`` is what
+    load balancers go by.
     """
 
     def __init__(self, cloud: Cloud, port: int, *, patience: float = 10.0, grace: float = 0.03) -> None:
@@ -69,7 +70,7 @@ class Gateway:
         self._grace = grace
         self.resource_manager: int | None = None
         self._probing = Probing(cloud)
-        self._balancing = Balancing(cloud, self._probing)
+        self.balancing = Balancing(cloud, self._probing)
         # asyncio switches Nagle's algorithm off only where the protocol is told.
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -167,7 +168,7 @@ class Gateway:
             pause *= 2
 
     async def _try(self, target: Target, client: str) -> Streams | Reply | Nowhere:
-        endpoint = await asyncio.to_thread(find_destination, self._cloud, self._balancing, target, client)
+        endpoint = await asyncio.to_thread(find_destination, self._cloud, self.balancing, target, client)
         if isinstance(endpoint, Nowhere):
             return endpoint
         try:

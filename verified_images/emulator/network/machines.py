@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING, Any
 from verified_images.emulator.ids import ResourceId
 from verified_images.emulator.network.lookup import find_part, id_of
 from verified_images.emulator.network.rules import Connection, admits
+from verified_images.emulator.network.virtual_network_peerings import peered_networks
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from verified_images.emulator.cloud import Cloud
     from verified_images.emulator.network.references import IpConfiguration
+    from verified_images.emulator.network.rules import Direction
+    from verified_images.emulator.store import Resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +38,55 @@ def find_endpoint(cloud: Cloud, configuration: IpConfiguration, port: int) -> En
 
 
 def lets_in(cloud: Cloud, configuration: IpConfiguration, *, source: str, port: int, standard: bool) -> bool:
-    """Tell whether the security groups of an IP configuration's subnet and interface admit a connection.
+    """Tell whether the security groups of an IP configuration's subnet and interface admit a TCP connection.
 
     ``standard`` is whether it comes by way of a Standard address or load balancer: without any group those are
     closed, the Basic ones open. Source: Azure, "Public IP addresses", SKU.
     """
+    connection = Connection(
+        source,
+        str(configuration.properties.get("privateIPAddress")),
+        port,
+        inside=address_space(reachable_networks(cloud, configuration)),
+        destination_groups=application_groups(configuration),
+    )
+    return is_admitted(cloud, configuration, connection, otherwise=not standard)
+
+
+def is_admitted(
+    cloud: Cloud,
+    configuration: IpConfiguration,
+    connection: Connection,
+    direction: Direction = "Inbound",
+    *,
+    otherwise: bool = True,
+) -> bool:
+    """Tell whether the security groups of an IP configuration let a connection pass; without any, ``otherwise``."""
+    found = [_rules(cloud, group) for group in _groups(cloud, configuration)]
+    groups = [rules for rules in found if rules is not None]
+    return admits(groups, connection, direction) if groups else otherwise
+
+
+def application_groups(configuration: IpConfiguration) -> frozenset[str]:
+    """Give the ids, in lower case, of the application security groups that an IP configuration is in."""
+    return frozenset(id_of(group).lower() for group in configuration.properties.get("applicationSecurityGroups") or ())
+
+
+def reachable_networks(cloud: Cloud, configuration: IpConfiguration) -> list[Resource]:
+    """Give the virtual network of an IP configuration, and those that it is peered with."""
     subnet = id_of(configuration.properties.get("subnet"))
-    groups = [rules for group in _groups(cloud, configuration, subnet) if (rules := _rules(cloud, group)) is not None]
-    if not groups:
-        return not standard
-    address = str(configuration.properties.get("privateIPAddress"))
-    own = frozenset(id_of(group).lower() for group in configuration.properties.get("applicationSecurityGroups") or ())
-    connection = Connection(source, address, port, inside=_address_space(cloud, subnet), destination_groups=own)
-    return admits(groups, connection)
+    identifier = ResourceId.parse(subnet).parent if subnet else None
+    network = cloud.store.find(identifier) if identifier else None
+    return [network, *peered_networks(cloud, network)] if network else []
 
 
-def _groups(cloud: Cloud, configuration: IpConfiguration, subnet: str) -> list[str]:
-    found = find_part(cloud, subnet)
+def address_space(networks: Iterable[Resource]) -> tuple[str, ...]:
+    """Give the ranges of some virtual networks."""
+    return tuple(prefix for network in networks for prefix in network.properties["addressSpace"]["addressPrefixes"])
+
+
+def _groups(cloud: Cloud, configuration: IpConfiguration) -> list[str]:
+    found = find_part(cloud, id_of(configuration.properties.get("subnet")))
     of_subnet = id_of((found or {}).get("properties", {}).get("networkSecurityGroup"))
     of_interface = id_of(configuration.interface.properties.get("networkSecurityGroup"))
     return [group for group in (of_subnet, of_interface) if group]
@@ -60,9 +97,3 @@ def _rules(cloud: Cloud, group: str) -> list[dict[str, Any]] | None:
     if found is None:
         return None
     return [*found.properties["securityRules"], *found.properties["defaultSecurityRules"]]
-
-
-def _address_space(cloud: Cloud, subnet: str) -> tuple[str, ...]:
-    network = ResourceId.parse(subnet).parent
-    found = cloud.store.find(network) if network else None
-    return tuple(found.properties["addressSpace"]["addressPrefixes"]) if found else ()

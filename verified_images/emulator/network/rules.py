@@ -1,17 +1,19 @@
-"""Evaluation of network security rules: whether a connection is let in.
+"""Evaluation of network security rules: whether a connection is let in, or out.
 
 Source: Azure, "Network security groups": rules are tried in order of priority, the first that matches decides;
-inbound traffic passes the subnet's group first and then the interface's.
+inbound traffic passes the subnet's group first and then the interface's, outbound the other way round.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address, ip_network
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+Direction = Literal["Inbound", "Outbound"]
 
 LOAD_BALANCER_PROBE = "168.63.129.16"
 """The address that health probes come from. Source: Azure, "What is IP address 168.63.129.16?"."""
@@ -19,10 +21,10 @@ LOAD_BALANCER_PROBE = "168.63.129.16"
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A TCP connection on its way in: from where, to which private address and port.
+    """A connection on its way: from where, to which address and port.
 
-    ``inside`` are the ranges of the target's virtual network, the groups the ids (in lower case) of the application
-    security groups of both ends.
+    ``inside`` are the ranges of the virtual network whose rules are asked and of those peered with it, the groups the
+    ids (in lower case) of the application security groups of both ends.
     """
 
     source: str
@@ -35,14 +37,16 @@ class Connection:
     destination_groups: frozenset[str] = frozenset()
 
 
-def admits(groups: Iterable[Sequence[dict[str, Any]]], connection: Connection) -> bool:
-    """Tell whether each group (its rules as ARM shows them, default rules included) lets a connection in."""
-    return all(_decide(rules, connection) for rules in groups)
+def admits(
+    groups: Iterable[Sequence[dict[str, Any]]], connection: Connection, direction: Direction = "Inbound"
+) -> bool:
+    """Tell whether each group (its rules as ARM shows them, default rules included) lets a connection in, or out."""
+    return all(_decide(rules, connection, direction) for rules in groups)
 
 
-def _decide(rules: Sequence[dict[str, Any]], connection: Connection) -> bool:
-    inbound = [rule["properties"] for rule in rules if rule["properties"]["direction"] == "Inbound"]
-    for rule in sorted(inbound, key=lambda rule: int(rule["priority"])):
+def _decide(rules: Sequence[dict[str, Any]], connection: Connection, direction: Direction) -> bool:
+    spoken = [rule["properties"] for rule in rules if rule["properties"]["direction"] == direction]
+    for rule in sorted(spoken, key=lambda rule: int(rule["priority"])):
         if matches(rule, connection):
             return bool(rule["access"] == "Allow")
     return False

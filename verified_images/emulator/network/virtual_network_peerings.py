@@ -84,6 +84,19 @@ class VirtualNetworkPeerings(Part):
                     other["properties"]["peeringState"] = "Disconnected"
 
 
+def peered_networks(cloud: Cloud, network: Resource) -> list[Resource]:
+    """Give the virtual networks that one is connected with, and both sides of which allow access."""
+    found = []
+    for peering in _peerings(network):
+        properties = peering["properties"]
+        remote = cloud.store.find(id_of(properties["remoteVirtualNetwork"]))
+        if remote and properties["peeringState"] == "Initiated" and _back(remote, network):
+            sides = (peering, *(other for other in _peerings(remote) if _leads_to(other, network)))
+            if all(side["properties"]["allowVirtualNetworkAccess"] for side in sides):
+                found.append(remote)
+    return found
+
+
 def _remote(cloud: Cloud, reference: Any, owner: str) -> Resource:  # noqa: ANN401 - any JSON value
     target = id_of(reference)
     if not target:
@@ -115,7 +128,9 @@ def _peerings(network: Resource) -> list[dict[str, Any]]:
 
 def _back(remote: Resource, parent: Resource) -> bool:
     return any(
-        refers_to(other["properties"]["remoteVirtualNetwork"], str(parent.id))
-        and other["properties"]["peeringState"] == "Initiated"
-        for other in _peerings(remote)
+        _leads_to(other, parent) and other["properties"]["peeringState"] == "Initiated" for other in _peerings(remote)
     )
+
+
+def _leads_to(peering: dict[str, Any], network: Resource) -> bool:
+    return refers_to(peering["properties"]["remoteVirtualNetwork"], str(network.id))

@@ -71,10 +71,22 @@ def find_firmware() -> tuple[Path, Path]:
     raise HypervisorError("guests of generation V2 need UEFI firmware; install with: apt-get install ovmf")
 
 
-def qemu_command(
-    spec: GuestSpec, files: GuestFiles, accelerator: Accelerator, *, monitor: int, agent: int
-) -> list[str]:
-    """Give QEMU's command line; ``monitor`` and ``agent`` are the numbers of inherited sockets."""
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """The numbers of the sockets that QEMU inherits, by what is spoken through them.
+
+    ``inlet``, ``outlet`` and ``outside`` carry frames: from the guest, to the guest, and to the world outside.
+    """
+
+    monitor: int
+    agent: int
+    inlet: int
+    outlet: int
+    outside: int
+
+
+def qemu_command(spec: GuestSpec, files: GuestFiles, accelerator: Accelerator, sockets: Sockets) -> list[str]:
+    """Give QEMU's command line."""
     return [
         "qemu-system-x86_64",
         *("-name", f"guest={spec.name}"),
@@ -83,11 +95,11 @@ def qemu_command(
         *("-accel", accelerator.accel, "-cpu", accelerator.cpu),
         *("-smp", str(spec.cpus), "-m", f"{spec.memory_mib}M"),
         *_disks(spec, files),
-        *_network(spec.network),
+        *_network(spec.network, sockets),
         *("-object", "rng-random,id=entropy,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=entropy"),
         *("-chardev", f"file,id=serial,path={_escape(files.serial_log)},append=on", "-serial", "chardev:serial"),
-        *("-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor,mode=control"),
-        *("-chardev", f"socket,id=agent,fd={agent}", "-device", "virtio-serial-pci"),
+        *("-chardev", f"socket,id=monitor,fd={sockets.monitor}", "-mon", "chardev=monitor,mode=control"),
+        *("-chardev", f"socket,id=agent,fd={sockets.agent}", "-device", "virtio-serial-pci"),
         *("-device", "virtserialport,chardev=agent,name=org.qemu.guest_agent.0"),
     ]
 
@@ -147,7 +159,7 @@ def _blockdev(name: str, driver: str, path: Path, *, read_only: bool = False) ->
     return ["-blockdev", json.dumps(block_node(name, driver, path, read_only=read_only))]
 
 
-def _network(network: GuestNetwork) -> list[str]:
+def _network(network: GuestNetwork, sockets: Sockets) -> list[str]:
     # Azure keeps a subnet's first addresses for itself: .1 is the gateway, .2 and .3 lead to its DNS.
     subnet = ipaddress.IPv4Network(network.subnet)
     gateway, name_server = subnet.network_address + 1, subnet.network_address + 3
@@ -156,7 +168,17 @@ def _network(network: GuestNetwork) -> list[str]:
         "-netdev",
         f"user,id=net,ipv6=off,net={subnet},host={gateway},dns={name_server},dhcpstart={network.address}",
         *("-device", f"virtio-net-pci,netdev=net,mac={mac},romfile="),
+        *_switching(sockets),
     ]
+
+
+def _switching(sockets: Sockets) -> list[str]:
+    """Lead what the guest sends through the switch; what comes for it from outside goes straight to the guest."""
+    arguments = []
+    for name in ("inlet", "outlet", "outside"):
+        arguments += ["-chardev", f"socket,id={name},fd={getattr(sockets, name)}"]
+    sent = "filter-redirector,id=sent,netdev=net,queue=rx,outdev=inlet,indev=outside"
+    return [*arguments, "-object", sent, "-object", "filter-redirector,id=received,netdev=net,queue=tx,indev=outlet"]
 
 
 def _escape(path: Path) -> str:

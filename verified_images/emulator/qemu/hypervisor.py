@@ -16,13 +16,14 @@ from verified_images.emulator.qemu.accelerator import choose_accelerator
 from verified_images.emulator.qemu.command_line import GuestFiles
 from verified_images.emulator.qemu.guest import Guest
 from verified_images.emulator.qemu.processes import Spawner, end_recorded_process
-from verified_images.emulator.qemu.qemu_process import prepare_files, start_qemu
+from verified_images.emulator.qemu.qemu_process import Surroundings, prepare_files, start_qemu
+from verified_images.emulator.switch.switch import Switch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from verified_images.emulator.hypervisor import CommandOutcome, Generation, GuestSpec
+    from verified_images.emulator.hypervisor import CommandOutcome, Generation, GuestSpec, Router
 
 
 class QemuHypervisor:
@@ -46,7 +47,13 @@ class QemuHypervisor:
         self._lock = threading.RLock()
         self._starting: set[str] = set()
         self._guests: dict[str, Guest] = {}
-        self._accelerator = choose_accelerator(self._cache)
+        accelerator = choose_accelerator(self._cache)
+        self._switch = Switch()
+        self._surroundings = Surroundings(accelerator, self._spawner, self._switch)
+
+    def route_by(self, router: Router) -> None:
+        """Carry from now on what guests send to where ``router`` says."""
+        self._switch.route_by(router)
 
     def start(self, spec: GuestSpec) -> None:
         """Start the guest and return once it runs."""
@@ -58,7 +65,7 @@ class QemuHypervisor:
             self.stop(spec.name, graceful=False)
             files = self._files(spec.name)
             prepare_files(spec, files)
-            start = partial(start_qemu, files=files, accelerator=self._accelerator, spawner=self._spawner)
+            start = partial(start_qemu, files=files, surroundings=self._surroundings)
             self._guests[spec.name] = Guest(spec, files.serial_log, start)
         finally:
             self._starting.discard(spec.name)
@@ -167,6 +174,7 @@ class QemuHypervisor:
         for name in list(self._guests):
             self.stop(name, graceful=False)
         self._spawner.close()
+        self._switch.close()
         self._lock_file.close()
 
     def _files(self, name: str) -> GuestFiles:

@@ -5,22 +5,25 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from verified_images.emulator.hypervisor import HypervisorError
-from verified_images.emulator.qemu.command_line import find_firmware, qemu_command
+from verified_images.emulator.qemu.command_line import Sockets, find_firmware, qemu_command
 from verified_images.emulator.qemu.guest_agent import GuestAgent
 from verified_images.emulator.qemu.monitor import Monitor, MonitorClosedError
 from verified_images.emulator.qemu.processes import record_process
 from verified_images.emulator.qemu.seed import write_seed
+from verified_images.emulator.switch.cards import Wires
+from verified_images.emulator.switch.wires import FramedStream
 
 if TYPE_CHECKING:
     from verified_images.emulator.hypervisor import GuestSpec
     from verified_images.emulator.qemu.accelerator import Accelerator
     from verified_images.emulator.qemu.command_line import GuestFiles
     from verified_images.emulator.qemu.processes import Spawner
+    from verified_images.emulator.switch.switch import Switch
 
 _SECONDS_TO_START = 60.0
 _SECONDS_TO_QUIT = 10.0
@@ -78,7 +81,16 @@ def prepare_files(spec: GuestSpec, files: GuestFiles) -> None:
         files.variables.chmod(0o600)
 
 
-def start_qemu(spec: GuestSpec, files: GuestFiles, accelerator: Accelerator, spawner: Spawner) -> QemuProcess:
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every guest of a hypervisor is started with."""
+
+    accelerator: Accelerator
+    spawner: Spawner
+    switch: Switch
+
+
+def start_qemu(spec: GuestSpec, files: GuestFiles, surroundings: Surroundings) -> QemuProcess:
     """Start a guest and return once QEMU runs it.
 
     Raises:
@@ -87,13 +99,18 @@ def start_qemu(spec: GuestSpec, files: GuestFiles, accelerator: Accelerator, spa
     if shutil.which("qemu-system-x86_64") is None:
         raise HypervisorError("guests need qemu-system-x86_64; install with: apt-get install qemu-system-x86")
     # Sockets without a name: no one else can open them, and no path can be too long for them.
-    monitor, monitor_of_qemu = socket.socketpair()
-    agent, agent_of_qemu = socket.socketpair()
-    with closing(monitor_of_qemu), closing(agent_of_qemu):
-        fds = (monitor_of_qemu.fileno(), agent_of_qemu.fileno())
-        command = qemu_command(spec, files, accelerator, monitor=fds[0], agent=fds[1])
-        process = spawner.start(command, log=files.qemu_log, sockets=fds)
-    qemu = QemuProcess(process, Monitor(monitor), GuestAgent(agent))
+    pairs = {field.name: socket.socketpair() for field in fields(Sockets)}
+    with ExitStack() as ours, ExitStack() as theirs:
+        for own, other in pairs.values():
+            ours.enter_context(own)
+            theirs.enter_context(other)
+        numbers = {name: other.fileno() for name, (_, other) in pairs.items()}
+        command = qemu_command(spec, files, surroundings.accelerator, Sockets(**numbers))
+        process = surroundings.spawner.start(command, log=files.qemu_log, sockets=tuple(numbers.values()))
+        ours.pop_all()
+    inlet, outlet, outside = (FramedStream(pairs[name][0]) for name in ("inlet", "outlet", "outside"))
+    surroundings.switch.plug(spec.name, spec.network, Wires(inlet, outlet, outside))
+    qemu = QemuProcess(process, Monitor(pairs["monitor"][0]), GuestAgent(pairs["agent"][0]))
     try:
         record_process(files.record, process.pid)
         qemu.monitor.open(_SECONDS_TO_START)
