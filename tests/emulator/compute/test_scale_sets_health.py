@@ -7,10 +7,13 @@ import pytest
 
 from tests.emulator.compute.estate import LOCATION, Estate, Json
 from tests.emulator.network.place import refusal
+from verified_images.emulator.fake.faults import GuestFault
 from verified_images.emulator.timing import Timing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from verified_images.emulator.hypervisor import GuestSpec
 
 ROLLING = {
     "mode": "Rolling",
@@ -180,6 +183,90 @@ def test_an_os_upgrade_brings_the_latest_version_of_a_definition(estate: Estate)
     (instance,) = estate.compute.virtual_machine_scale_set_vms.list("g", "ss")
     assert instance.storage_profile.image_reference.exact_version == "1.1.0"
     assert _rolling(estate).get_latest("g", "ss").running_status.code == "Completed"
+
+
+def _follow(estate: Estate, capacity: int = 2, **policy: Json) -> Json:
+    """Make a scale set that follows a definition, of which version 1.0.0 is there; give the definition."""
+    estate.make_generalized()
+    definition = estate.make_definition()
+    estate.make_version("1.0.0")
+    automatic = {"enableAutomaticOSUpgrade": True, "useRollingUpgradePolicy": True, **policy}
+    rules = ROLLING["rollingUpgradePolicy"]
+    upgrades = {"mode": "Manual", "rollingUpgradePolicy": rules, "automaticOSUpgradePolicy": automatic}
+    _make(estate, capacity, {"id": definition.id}, upgradePolicy=upgrades)
+    return definition
+
+
+def _versions(estate: Estate) -> list[str]:
+    instances = estate.compute.virtual_machine_scale_set_vms.list("g", "ss")
+    return [str(each.storage_profile.image_reference.exact_version) for each in instances]
+
+
+def _has_version(estate: Estate, spec: GuestSpec, version: str) -> bool:
+    """Tell whether a guest that is started is an instance of a version."""
+    instances = estate.azure.cloud.cloud.store.select("Microsoft.Compute/virtualMachineScaleSets/virtualMachines")
+    storage = [each.properties["storageProfile"] for each in instances if each.hidden["guest"] == spec.name]
+    return [each["imageReference"].get("exactVersion") for each in storage] == [version]
+
+
+def _wait_for_history(estate: Estate, count: int = 1) -> Json:
+    """Give what is told of OS upgrades once there are that many, the newest first."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        told = [each.properties for each in _sets(estate).get_os_upgrade_history("g", "ss")]
+        if len(told) >= count:
+            return told
+        time.sleep(0.1)
+    pytest.fail(f"no {count} OS upgrades within a minute")
+
+
+def test_a_new_version_comes_to_a_scale_set_that_follows_its_image(estate: Estate) -> None:
+    _follow(estate)
+    estate.make_version("1.1.0")
+    (told,) = _wait_for_history(estate)
+    assert (told.running_status.code, told.started_by) == ("Completed", "Platform")
+    assert told.target_image_reference.exact_version == "1.1.0"
+    assert told.progress.successful_instance_count == 2
+    assert _versions(estate) == ["1.1.0", "1.1.0"]
+
+
+def test_what_is_no_newer_version_changes_nothing(estate: Estate) -> None:
+    _follow(estate)
+    estate.make_version("1.1.0", excludeFromLatest=True)
+    estate.make_version("0.9.0")
+    body: Json = {"properties": {"upgradePolicy": {"automaticOSUpgradePolicy": {"enableAutomaticOSUpgrade": False}}}}
+    _sets(estate).begin_update("g", "ss", body).result()
+    estate.make_version("1.2.0")
+    time.sleep(1.5)
+    assert _versions(estate) == ["1.0.0", "1.0.0"]
+    # What was held back comes once it is published, and protected instances are passed by.
+    body["properties"]["upgradePolicy"]["automaticOSUpgradePolicy"]["enableAutomaticOSUpgrade"] = True
+    protected: Json = {"location": LOCATION, "properties": {"protectionPolicy": {"protectFromScaleSetActions": True}}}
+    estate.compute.virtual_machine_scale_set_vms.begin_update("g", "ss", "0", protected).result()
+    _sets(estate).begin_update("g", "ss", body).result()
+    _wait_for_history(estate)
+    assert _versions(estate) == ["1.0.0", "1.2.0"]
+
+
+def test_a_version_that_instances_do_not_get_well_with_is_taken_back_and_not_tried_again(estate: Estate) -> None:
+    _follow(estate)
+    estate.faults.next = lambda spec: GuestFault(cannot_start="no" if _has_version(estate, spec, "1.1.0") else "")
+    estate.make_version("1.1.0")
+    (told,) = _wait_for_history(estate)
+    assert told.running_status.code == "Faulted"
+    assert told.error.code == "MaxUnhealthyUpgradedInstancePercentExceededInRollingUpgrade"
+    deadline = time.monotonic() + 60
+    while not _wait_for_history(estate)[0].rollback_info and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert _versions(estate) == ["1.0.0", "1.0.0"]
+    estate.faults.clear()
+    states = [each.provisioning_state for each in estate.compute.virtual_machine_scale_set_vms.list("g", "ss")]
+    assert states == ["Succeeded", "Succeeded"]
+    estate.make_version("1.2.0")
+    told = _wait_for_history(estate, 2)
+    assert [each.target_image_reference.exact_version for each in told] == ["1.2.0", "1.1.0"]
+    assert told[1].rollback_info.successfully_rolledback_instance_count == 1
+    assert _versions(estate) == ["1.2.0", "1.2.0"]
 
 
 def _wait_for_ids(estate: Estate, expected: list[str]) -> list[str]:

@@ -46,6 +46,13 @@ def resolve_image(cloud: Cloud, reference: dict[str, Any], location: str) -> Sou
     )
 
 
+def pinned(cloud: Cloud, reference: dict[str, Any]) -> dict[str, Any]:
+    """Give a reference to the very version that a machine was made of, as long as it is there."""
+    definition, exact = _LATEST.sub("", str(reference.get("id") or "")), reference.get("exactVersion")
+    version = cloud.store.find(f"{definition}/versions/{exact}") if definition and exact else None
+    return {**reference, "id": str(version.id)} if version else reference
+
+
 def latest_version(cloud: Cloud, definition: Resource, location: str) -> Resource:
     """Give the highest version of a definition that is not excluded from latest and is replicated to a location."""
     candidates = [

@@ -11,7 +11,7 @@ from verified_images.emulator.compute.disk_access import check_usable
 from verified_images.emulator.compute.disk_creation import GIBIBYTE
 from verified_images.emulator.compute.disks import TYPE, disk_defaults
 from verified_images.emulator.compute.frozen_files import grow, new_disk_path, release
-from verified_images.emulator.compute.image_references import resolve_image
+from verified_images.emulator.compute.image_references import pinned, resolve_image
 from verified_images.emulator.compute.unmanaged_disks import describe_vhd, is_unmanaged
 from verified_images.emulator.ids import ResourceId
 from verified_images.emulator.store import Resource
@@ -65,7 +65,8 @@ def _make_disk(cloud: Cloud, machine: Resource, disk: dict[str, Any]) -> Resourc
         resource = describe_vhd(cloud, machine, disk) if is_unmanaged(disk) else describe_disk(machine, disk)
         base = None
         if disk["createOption"] == "FromImage":
-            source = resolve_image(cloud, machine.properties["storageProfile"]["imageReference"], machine.location)
+            reference = pinned(cloud, machine.properties["storageProfile"]["imageReference"])
+            source = resolve_image(cloud, reference, machine.location)
             base = _stand_on_image(resource, source, disk.get("lun"))
         resource.hidden["path"] = str(new_disk_path(cloud))
         cloud.store.put(resource)

@@ -20,7 +20,7 @@ _ORCHESTRATIONS = ("Uniform", "Flexible")
 _ZONES = {"1", "2", "3"}
 _MOST_IN_ONE_PLACEMENT_GROUP = 100
 _DURATION = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?")
-_ROLLING_DEFAULTS: dict[str, Any] = {
+ROLLING_DEFAULTS: dict[str, Any] = {
     "maxBatchInstancePercent": 20,
     "maxUnhealthyInstancePercent": 20,
     "maxUnhealthyUpgradedInstancePercent": 20,
@@ -147,7 +147,7 @@ def _check_automatic_upgrade(profile: dict[str, Any]) -> None:
 
 
 def _fill_rolling(given: dict[str, Any]) -> dict[str, Any]:
-    rules = {**_ROLLING_DEFAULTS, **given}
+    rules = {**ROLLING_DEFAULTS, **given}
     for name, (least, most) in _ROLLING_RANGES.items():
         if not least <= int(rules[name]) <= most:
             raise invalid_parameter(

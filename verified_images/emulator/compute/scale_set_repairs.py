@@ -7,7 +7,6 @@ changed; one is repaired at a time, and none that is protected from its scale se
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from verified_images.emulator.compute.scale_set_instances import add_instances, 
 from verified_images.emulator.compute.scale_set_policies import seconds_in
 from verified_images.emulator.compute.scale_set_rolling_upgrades import protected
 from verified_images.emulator.compute.scale_set_upgrades import reimage
+from verified_images.emulator.compute.scale_set_watching import Watch, keep_watch
 from verified_images.emulator.compute.side_by_side import on_each
 
 if TYPE_CHECKING:
@@ -29,53 +29,45 @@ logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 5.0
 """How often the instances are asked, unless the grace period is shorter."""
-_watched: set[tuple[int, str]] = set()
-_lock = threading.Lock()
 
 
 def watch(cloud: Cloud, identifier: ResourceId) -> None:
     """Begin to watch over a scale set whose policy asks for it; one that is watched already is left at that."""
-    key = id(cloud), identifier.key
-    with _lock:
-        if key in _watched or not _policy(cloud, identifier):
+    keep_watch(cloud, identifier, _REPAIRS)
+
+
+def _interval(cloud: Cloud, scale_set: Resource) -> float | None:
+    policy = scale_set.properties.get("automaticRepairsPolicy") or {}
+    return min(_LOOK_SECONDS, max(0.05, _grace(cloud, scale_set) / 4)) if policy.get("enabled") else None
+
+
+def _grace(cloud: Cloud, scale_set: Resource) -> float:
+    policy = scale_set.properties.get("automaticRepairsPolicy") or {}
+    return cloud.operations.timing.stretch(seconds_in(str(policy.get("gracePeriod") or "PT10M")))
+
+
+class _Looks:
+    """Looks at the instances of one scale set, and remembers since when they are unwell."""
+
+    def __init__(self) -> None:
+        self._unwell: dict[str, float] = {}
+
+    def __call__(self, cloud: Cloud, scale_set: Resource) -> None:
+        if scale_set.state != "Succeeded" or scale_set.hidden.get("repairs_suspended"):
+            self._unwell.clear()
             return
-        _watched.add(key)
-    threading.Thread(target=_watch, args=(cloud, identifier, key), name="automatic repairs", daemon=True).start()
-
-
-def _policy(cloud: Cloud, identifier: ResourceId) -> dict[str, object] | None:
-    scale_set = cloud.store.find(identifier)
-    policy = (scale_set.properties.get("automaticRepairsPolicy") or {}) if scale_set else {}
-    return policy if scale_set and scale_set.state != "Deleting" and policy.get("enabled") else None
-
-
-def _watch(cloud: Cloud, identifier: ResourceId, key: tuple[int, str]) -> None:
-    unwell: dict[str, float] = {}
-    try:
-        while policy := _policy(cloud, identifier):
-            grace = cloud.operations.timing.stretch(seconds_in(str(policy.get("gracePeriod") or "PT10M")))
-            if cloud.closing.wait(min(_LOOK_SECONDS, max(0.05, grace / 4))):
+        grace, now = _grace(cloud, scale_set), time.monotonic()
+        found = [each for each in instances_of(cloud, scale_set) if each.state == "Succeeded" and not protected(each)]
+        for instance, health in zip(found, healths_of(cloud, scale_set, found), strict=True):
+            if health == HEALTHY or instance.hidden.get("power") == "deallocated":
+                self._unwell.pop(instance.id.key, None)
+            elif now - self._unwell.setdefault(instance.id.key, now) >= grace and not cloud.closing.is_set():
+                del self._unwell[instance.id.key]
+                _repair(cloud, scale_set, instance)
                 return
-            _look(cloud, identifier, unwell, grace)
-    finally:
-        with _lock:
-            _watched.discard(key)
 
 
-def _look(cloud: Cloud, identifier: ResourceId, unwell: dict[str, float], grace: float) -> None:
-    scale_set = cloud.store.find(identifier)
-    if scale_set is None or scale_set.state != "Succeeded" or scale_set.hidden.get("repairs_suspended"):
-        unwell.clear()
-        return
-    instances = [each for each in instances_of(cloud, scale_set) if each.state == "Succeeded" and not protected(each)]
-    now = time.monotonic()
-    for instance, health in zip(instances, healths_of(cloud, scale_set, instances), strict=True):
-        if health == HEALTHY or instance.hidden.get("power") == "deallocated":
-            unwell.pop(instance.id.key, None)
-        elif now - unwell.setdefault(instance.id.key, now) >= grace and not cloud.closing.is_set():
-            del unwell[instance.id.key]
-            _repair(cloud, scale_set, instance)
-            return
+_REPAIRS = Watch("automatic repairs", _interval, _Looks)
 
 
 def _repair(cloud: Cloud, scale_set: Resource, instance: Resource) -> None:

@@ -68,14 +68,29 @@ def begin(cloud: Cloud, scale_set: ResourceId, *, started_by: str, os_image: dic
             }
 
 
+def is_rolling(scale_set: Resource) -> bool:
+    """Tell whether a rolling upgrade of a scale set runs."""
+    latest = scale_set.hidden.get("rolling_upgrade") or {}
+    return bool((latest.get("runningStatus") or {}).get("code") == RUNNING)
+
+
 def note_interrupted(cloud: Cloud, scale_set: ResourceId) -> None:
     """Write down that a rolling upgrade which ran came to no end, after the local Azure was started again."""
     with cloud.store.changing(scale_set) as found:
-        latest = (found.hidden.get("rolling_upgrade") if found else None) or {}
-        if latest.get("runningStatus", {}).get("code") == RUNNING:
+        if found and is_rolling(found):
+            latest = found.hidden["rolling_upgrade"]
             error = {"code": "InternalServerError", "message": "The local Azure was stopped while the upgrade ran."}
             latest["runningStatus"]["code"] = "Faulted"
+            found.hidden.pop("os_upgrade_tried", None)
             latest |= {"error": error, "endTime": _now()}
+
+
+def note_rollback(cloud: Cloud, scale_set: ResourceId, done: int, failed: int) -> None:
+    """Write down how many instances got their old image back after the latest upgrade, and how many could not."""
+    info = {"successfullyRolledbackInstanceCount": done, "failedRolledbackInstanceCount": failed}
+    with cloud.store.changing(scale_set) as found:
+        if found and (upgrades := found.hidden.get("os_upgrades")):
+            upgrades[0]["rollbackInfo"] = info
 
 
 def _progress(successful: int, failed: int, running: int, pending: int) -> dict[str, int]:
@@ -88,17 +103,21 @@ def _progress(successful: int, failed: int, running: int, pending: int) -> dict[
 
 
 def roll(
-    cloud: Cloud, identifier: ResourceId, instances: Sequence[Resource], change: Change, *, started_by: str = "User"
+    cloud: Cloud,
+    identifier: ResourceId,
+    instances: Sequence[Resource],
+    change: Change,
+    rules: dict[str, Any] | None = None,
 ) -> None:
-    """Change instances a batch after another, as the scale set's rolling policy says.
+    """Change instances a batch after another, as ``rules`` or the scale set's rolling policy say.
 
     Raises:
         ArmError: more instances were unhealthy than the policy allows, or the upgrade was cancelled.
     """
     scale_set = check_wanted(cloud, identifier)
-    if (scale_set.hidden.get("rolling_upgrade") or {}).get("runningStatus", {}).get("code") != RUNNING:
-        begin(cloud, identifier, started_by=started_by)
-    rules = scale_set.properties["upgradePolicy"].get("rollingUpgradePolicy") or {}
+    if not is_rolling(scale_set):
+        begin(cloud, identifier, started_by="User")
+    rules = rules or scale_set.properties["upgradePolicy"].get("rollingUpgradePolicy") or {}
     total = len(instances_of(cloud, scale_set))
     size = max(1, total * int(rules.get("maxBatchInstancePercent", 20)) // 100)
     pause = cloud.operations.timing.stretch(seconds_in(str(rules.get("pauseTimeBetweenBatches", "PT0S"))))

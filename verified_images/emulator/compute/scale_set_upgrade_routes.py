@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.arm_errors import ArmError
-from verified_images.emulator.compute.image_references import resolve_image
+from verified_images.emulator.compute.os_upgrades import bring_to, newest_image, outdated_instances
 from verified_images.emulator.compute.scale_set_health import watches_health
-from verified_images.emulator.compute.scale_set_instances import instances_of, scale_set_id
-from verified_images.emulator.compute.scale_set_rolling_upgrades import RUNNING, begin, protected, roll
-from verified_images.emulator.compute.scale_set_upgrades import image_of, is_latest, reimage, upgrade
+from verified_images.emulator.compute.scale_set_rolling_upgrades import begin, is_rolling, roll
 from verified_images.emulator.compute.scale_set_views import scale_set_of
 from verified_images.emulator.operations import COMPUTE
 from verified_images.emulator.paging import page
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from verified_images.emulator.store import Resource
 
 _TYPE = "Microsoft.Compute/virtualMachineScaleSets"
+_SHOWN_IN_HISTORY = ("progress", "error", "startedBy", "targetImageReference", "rollbackInfo")
 
 
 def routes(item: str) -> Iterator[Route]:
@@ -36,35 +35,13 @@ def routes(item: str) -> Iterator[Route]:
 def _start_os_upgrade(cloud: Cloud, request: Request) -> Answer:
     with cloud.store.lock:
         scale_set = upgradable(cloud, request)
-        reference = scale_set.properties["virtualMachineProfile"]["storageProfile"]["imageReference"]
-        newest = resolve_image(cloud, reference, scale_set.location).exact_version
-        target = {**reference, **({"exactVersion": newest} if newest else {})}
+        target = newest_image(cloud, scale_set)
         begin(cloud, scale_set.id, started_by="User", os_image=target)
 
     def carry_out() -> None:
-        old = [
-            each
-            for each in instances_of(cloud, scale_set)
-            if not protected(each) and {**image_of(each), **target} != image_of(each)
-        ]
-        roll(cloud, scale_set.id, old, _to_newest(target))
+        roll(cloud, scale_set.id, outdated_instances(cloud, scale_set, target), bring_to(target))
 
     return start_upgrade(cloud, request, scale_set, "osRollingUpgrade", carry_out)
-
-
-def _to_newest(target: dict[str, Any]) -> Callable[[Cloud, Resource], None]:
-    def change(cloud: Cloud, instance: Resource) -> None:
-        identifier = scale_set_id(instance)
-        scale_set = cloud.store.find(identifier) if identifier else None
-        if scale_set is not None and not is_latest(scale_set, instance):
-            upgrade(cloud, instance)
-            return
-        with cloud.store.changing(instance.id) as found:
-            if found:
-                found.properties["storageProfile"]["imageReference"] = dict(target)
-        reimage(cloud, instance)
-
-    return change
 
 
 def upgradable(cloud: Cloud, request: Request) -> Resource:
@@ -81,18 +58,13 @@ def upgradable(cloud: Cloud, request: Request) -> Resource:
             "Rolling Upgrade mode is not supported for this Virtual Machine Scale Set because a health probe or health "
             "extension was not provided.",
         )
-    if _is_rolling(scale_set):
+    if is_rolling(scale_set):
         raise ArmError(
             409,
             "OperationNotAllowed",
             "A Rolling Upgrade is already in progress for this Virtual Machine Scale Set. Wait for it, or cancel it.",
         )
     return scale_set
-
-
-def _is_rolling(scale_set: Resource) -> bool:
-    latest = scale_set.hidden.get("rolling_upgrade") or {}
-    return bool((latest.get("runningStatus") or {}).get("code") == RUNNING)
 
 
 def start_upgrade(
@@ -126,7 +98,7 @@ def _get_latest(cloud: Cloud, request: Request) -> Answer:
 def _cancel(cloud: Cloud, request: Request) -> Answer:
     with cloud.store.lock:
         scale_set = scale_set_of(cloud, request)
-        if not _is_rolling(scale_set):
+        if not is_rolling(scale_set):
             raise ArmError(409, "OperationNotAllowed", "There is no ongoing Rolling Upgrade to cancel.")
         scale_set.hidden["rolling_upgrade"]["runningStatus"]["lastAction"] = "Cancel"
         cloud.store.put(scale_set)
@@ -143,7 +115,7 @@ def _in_history(scale_set: Resource, upgrade: dict[str, Any]) -> dict[str, Any]:
     status = upgrade["runningStatus"]
     code = {"Faulted": "Faulted", "Cancelled": "Cancelled"}.get(status["code"], "Completed")
     running = {"code": code, "startTime": status["startTime"], "endTime": upgrade["endTime"]}
-    shown = {key: upgrade[key] for key in ("progress", "error", "startedBy", "targetImageReference") if key in upgrade}
+    shown = {key: upgrade[key] for key in _SHOWN_IN_HISTORY if key in upgrade}
     return {
         "properties": {"runningStatus": running, **shown},
         "type": f"{_TYPE}/rollingUpgrades",

@@ -14,6 +14,7 @@ from verified_images.emulator.compute import (
     scale_set_views,
 )
 from verified_images.emulator.compute.guests import set_power
+from verified_images.emulator.compute.scale_set_automatic_upgrades import keep_upgraded
 from verified_images.emulator.compute.scale_set_instance_routes import instance_routes
 from verified_images.emulator.compute.scale_set_instances import add_instances, instances_of, remove_instances
 from verified_images.emulator.compute.scale_set_model import is_flexible, new_scale_set, updated_scale_set
@@ -64,6 +65,7 @@ class ScaleSets(Kind):
         if resource.properties.get("virtualMachineProfile"):
             self._reach_capacity(cloud, resource)
             watch(cloud, resource.id)
+            keep_upgraded(cloud, resource.id)
         with cloud.store.changing(resource.id) as found:
             if found and not found.hidden.get("made"):
                 found.hidden |= {"made": True, "placement_group": str(uuid.uuid4())}
@@ -111,6 +113,7 @@ class ScaleSets(Kind):
                 set_state(cloud, instance.id, "Failed")
         note_interrupted(cloud, resource.id)
         watch(cloud, resource.id)
+        keep_upgraded(cloud, resource.id)
 
     def render(self, cloud: Cloud, resource: Resource, request: Request) -> dict[str, Any]:
         """Give the scale set as the request's api-version shows it; with ``$expand=userData`` that too."""
