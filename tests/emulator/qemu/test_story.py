@@ -5,14 +5,19 @@ All that a machine's owner may do to it is done to guests that are booted once, 
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+from python_socks import ProxyError, ProxyTimeoutError
+from python_socks.sync import Proxy
 
 from tests.emulator.clients import Clients
 from tests.emulator.compute.estate import LOCATION, Estate, Faults, Json
+from tests.emulator.network.place import rule
 from tests.emulator.qemu.guests import CACHE
 from verified_images.emulator import LocalCloud, Options
 
@@ -24,6 +29,7 @@ pytestmark = [pytest.mark.qemu, pytest.mark.timeout(1800)]
 MARKETPLACE = {"publisher": "Debian", "offer": "debian-12", "sku": "12", "version": "latest"}
 BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
 ROOT_SIZE = "df --output=size --block-size=1G / | tail -1"
+FETCH = "curl -sS --retry 30 --retry-connrefused --retry-delay 1"
 DISKS = "ls /dev/disk/azure/scsi1 2>/dev/null || echo none"
 
 
@@ -168,6 +174,85 @@ def test_a_public_address_leads_to_the_guest_only_where_a_rule_lets_in(owner: Ow
     }
     network.security_rules.begin_create_or_update("g", "nsg", "ssh", rule).result()
     assert _greets(owner, str(public.ip_address))
+
+
+def test_instances_are_reached_in_private_and_through_a_load_balancer_as_rules_let_in(owner: Owner) -> None:
+    addresses = [_serve_name(owner, number) for number in ("0", "1")]
+    names = ["inst000000", "inst000001"]
+    assert [owner.ask(f"{FETCH} http://{address}:8080/name") for address in addresses] == names
+    assert owner.ask(f"ping -c 3 {addresses[0]} >&2 && echo answered") == "answered"
+    public = _make_balancer(owner, addresses)
+    _guard_subnet(owner)
+    assert _names_behind(owner, public) == set()
+    _guard_subnet(owner, rule(100, "8080"))
+    assert _names_behind(owner, public) == set(names)
+    owner.ask_instance("0", "systemctl stop served")
+    deadline = time.monotonic() + 120
+    while _names_behind(owner, public) != {names[1]} and time.monotonic() < deadline:
+        time.sleep(1)
+    assert _names_behind(owner, public) == {names[1]}
+    _guard_subnet(owner, rule(100, "8080", access="Deny"))
+    assert owner.ask(f"curl -sS -m 3 http://{addresses[1]}:8080/name || echo silence") == "silence"
+
+
+def _serve_name(owner: Owner, number: str) -> str:
+    """Let an instance serve its name on port 8080; give its private address."""
+    serve = "systemd-run -u served -p WorkingDirectory=/run/www python3 -m http.server 8080"
+    owner.ask_instance(number, f"mkdir -p /run/www; hostname > /run/www/name; {serve}; {FETCH} localhost:8080")
+    cards = owner.estate.azure.network.network_interfaces
+    (card,) = cards.list_virtual_machine_scale_set_vm_network_interfaces("g", "ss", number)
+    return str(card.ip_configurations[0].private_ip_address)
+
+
+def _guard_subnet(owner: Owner, *rules: Json) -> None:
+    network: Json = owner.estate.azure.network
+    group: Json = {"location": LOCATION, "properties": {"securityRules": list(rules)}}
+    made = network.network_security_groups.begin_create_or_update("g", "guard", group).result()
+    subnet = {"properties": {"addressPrefix": "10.0.0.0/24", "networkSecurityGroup": {"id": made.id}}}
+    network.subnets.begin_create_or_update("g", "vnet", "s", subnet).result()
+
+
+def _make_balancer(owner: Owner, addresses: list[str]) -> str:
+    """Spread port 80 of a public address, which is given, over port 8080 of the machines with private addresses."""
+    network: Json = owner.estate.azure.network
+    public: Json = {"location": LOCATION, "sku": {"name": "Standard"}}
+    public["properties"] = {"publicIPAllocationMethod": "Static"}
+    made = network.public_ip_addresses.begin_create_or_update("g", "front", public).result()
+    own = f"{owner.estate.group_id}/providers/Microsoft.Network/loadBalancers/lb"
+    entries = [
+        {"name": address, "properties": {"ipAddress": address, "subnet": {"id": owner.estate.subnet_id}}}
+        for address in addresses
+    ]
+    spread = {
+        "protocol": "Tcp",
+        "frontendPort": 80,
+        "backendPort": 8080,
+        "frontendIPConfiguration": {"id": f"{own}/frontendIPConfigurations/front"},
+        "backendAddressPool": {"id": f"{own}/backendAddressPools/pool"},
+        "probe": {"id": f"{own}/probes/probe"},
+    }
+    probe = {"protocol": "Tcp", "port": 8080, "intervalInSeconds": 5}
+    properties = {
+        "frontendIPConfigurations": [{"name": "front", "properties": {"publicIPAddress": {"id": made.id}}}],
+        "backendAddressPools": [{"name": "pool", "properties": {"loadBalancerBackendAddresses": entries}}],
+        "probes": [{"name": "probe", "properties": probe}],
+        "loadBalancingRules": [{"name": "spread", "properties": spread}],
+    }
+    body = {"location": LOCATION, "sku": {"name": "Standard"}, "properties": properties}
+    network.load_balancers.begin_create_or_update("g", "lb", body).result()
+    return str(made.ip_address)
+
+
+def _names_behind(owner: Owner, address: str) -> set[str]:
+    """Give the names that four connections to port 80 of a public address get, those left out that get nowhere."""
+    found = set()
+    for _ in range(4):
+        with contextlib.suppress(OSError, ProxyError, ProxyTimeoutError):
+            with Proxy.from_url(owner.estate.azure.cloud.proxy).connect(address, 80, timeout=30) as connection:
+                connection.sendall(b"GET /name HTTP/1.0\r\n\r\n")
+                answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+            found.add(answer.decode().split()[-1])
+    return found
 
 
 def _greets(owner: Owner, address: str) -> bool:
