@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _SECONDS_TO_ANSWER = 60.0
 _SECONDS_TO_DIE = 5
+_LARGEST_FILE = 1 << 20
 _TIMED_OUT = (124, 137)
 """Exit codes of ``timeout`` when it had to end, or to kill, what it ran."""
 
@@ -70,6 +71,24 @@ class GuestAgent:
         if "error" in answer:
             raise HypervisorError(f"the guest agent refused {command}: {answer['error'].get('desc')}")
         return answer["return"]
+
+    def read_file(self, path: str) -> str | None:
+        """Give the text of a file of up to 1 MiB, or None when there is none; no process is started for it.
+
+        Raises:
+            HypervisorError: the agent refused for another reason, or does not answer.
+        """
+        try:
+            handle = self.execute("guest-file-open", {"path": path})
+        except HypervisorError as error:
+            if "No such file" in str(error):
+                return None
+            raise
+        try:
+            content = self.execute("guest-file-read", {"handle": handle, "count": _LARGEST_FILE})
+        finally:
+            self.execute("guest-file-close", {"handle": handle})
+        return _decode(content["buf-b64"])
 
     def reboot(self) -> None:
         """Tell the guest to restart itself; there is no answer."""

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from verified_images.emulator.switch.switch import Switch
 
 _SECONDS_TO_START = 60.0
-_SECONDS_TO_QUIT = 10.0
+# QEMU writes what it holds of its disks before it ends.
+_SECONDS_TO_QUIT = 60.0
 _RESET_REASONS = ("guest-reset", "host-qmp-system-reset")
 
 
