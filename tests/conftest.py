@@ -21,10 +21,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each module to one worker, and all real guests to one, which begins with them: they take the longest."""
+    """Give each module to one worker, and begin with the real guests, which take the longest.
+
+    Those that the emulator's tests look at are one group, those that something is built on another: two workers begin
+    with one each.
+    """
     items.sort(key=lambda item: item.get_closest_marker("qemu") is None)
     for item in items:
-        group = "qemu" if item.get_closest_marker("qemu") else str(item.path)
+        guests = "guests" if "emulator" in item.path.parts else "builds"
+        group = guests if item.get_closest_marker("qemu") else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
 
 

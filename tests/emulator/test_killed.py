@@ -48,7 +48,7 @@ class Served:
         self.process = subprocess.Popen(
             [sys.executable, "-c", SERVE, *arguments], env=environment, cwd=self.state.parent, stderr=subprocess.DEVNULL
         )
-        end = time.monotonic() + 60
+        end = time.monotonic() + 300
         while (cloud := find_running(self.state)) is None:
             assert self.process.poll() is None, "local serve ended by itself"
             assert time.monotonic() < end, "local serve was not announced"
@@ -71,7 +71,9 @@ class Served:
         if "api-version" not in url:
             url += ("&" if "?" in url else "?") + f"api-version={version}"
         headers = {"Authorization": f"Bearer {issue_token(account, '127.0.0.1')}"}
-        answer = requests.request(method, url, json=body, headers=headers, timeout=20, verify=str(self.cloud.ca_bundle))
+        answer = requests.request(
+            method, url, json=body, headers=headers, timeout=120, verify=str(self.cloud.ca_bundle)
+        )
         for name in ("Azure-AsyncOperation", "Location"):
             if name in answer.headers:
                 self.operations.add(answer.headers[name].partition("/subscriptions/")[2].partition("/")[2])

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_the_probe_runs_through_where_guests_run() -> None:
+def test_the_probe_runs_through_where_guests_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accelerator, "_SECONDS_TO_BOOT", 120.0)
     assert runs_guests(TCG)
 
 

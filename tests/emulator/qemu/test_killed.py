@@ -1,4 +1,7 @@
-"""``local serve``, killed while a real guest runs, started again: no process is left, and the machine boots again."""
+"""``local serve``, killed while a real guest runs, started again: no process is left, and the machine boots again.
+
+Between the two boots its OS disk is made larger, and at last it switches itself off.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ pytestmark = [pytest.mark.qemu, pytest.mark.timeout(1800)]
 SECONDS = 900.0
 COMPUTE = "resourceGroups/g/providers/Microsoft.Compute"
 NETWORK = "resourceGroups/g/providers/Microsoft.Network"
+ROOT_SIZE = "df --output=size --block-size=1G / | tail -1"
 MACHINE = f"{COMPUTE}/virtualMachines/vm"
 
 
@@ -91,13 +95,17 @@ def guests_of(state: Path) -> list[str]:
     return [line for line in lines if line.startswith("qemu-system") and str(state) in line]
 
 
-def test_a_machine_whose_local_azure_was_killed_has_lost_its_power_and_boots_again(served: Served) -> None:
+def test_a_machine_whose_local_azure_was_killed_is_off_and_boots_again_with_a_larger_disk(
+    served: Served,
+) -> None:
     served.start()
     make_machine(served)
-    before = ask(served, "echo written >/var/note; sync; cat /proc/sys/kernel/random/boot_id")
+    note = "echo written >/var/note; sync; cat /proc/sys/kernel/random/boot_id"
+    before, size = ask(served, f"{note}; {ROOT_SIZE}").split()
+    assert int(size) < 31
     assert len(guests_of(served.state)) == 1
     served.kill()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + SECONDS
     while guests_of(served.state) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert guests_of(served.state) == []
@@ -106,7 +114,15 @@ def test_a_machine_whose_local_azure_was_killed_has_lost_its_power_and_boots_aga
     assert served.call("GET", MACHINE).json()["properties"]["provisioningState"] == "Succeeded"
     (disk,) = (served.state / "disks").iterdir()
     subprocess.run(["qemu-img", "check", "-q", "-f", "qcow2", str(disk)], check=True)
+    finish(served, "POST", f"{MACHINE}/deallocate")
+    finish(served, "PATCH", MACHINE, {"properties": {"storageProfile": {"osDisk": {"diskSizeGB": 40}}}})
     finish(served, "POST", f"{MACHINE}/start")
-    note, after = ask(served, "cat /var/note /proc/sys/kernel/random/boot_id").split()
-    assert (note, after != before) == ("written", True)
+    note, after, size = ask(served, f"cat /var/note /proc/sys/kernel/random/boot_id; {ROOT_SIZE}").split()
+    assert (note, after != before, int(size) >= 39) == ("written", True, True)
     assert power_state(served) == "PowerState/running"
+    ask(served, "systemd-run --on-active=1 systemctl poweroff")
+    deadline = time.monotonic() + SECONDS
+    while power_state(served) == "PowerState/running" and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert power_state(served) == "PowerState/stopped"
+    assert guests_of(served.state) == []
