@@ -19,7 +19,7 @@ from verified_images.emulator import LocalCloud, Options
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-pytestmark = [pytest.mark.qemu, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.qemu, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).parents[1]
 TARGET = ["Microsoft.Compute/galleries", "Microsoft.Compute/galleries/images", "group"]
@@ -94,13 +94,13 @@ def test_an_interrupted_build_leaves_nothing(tmp_path: Path) -> None:
     state, report = tmp_path / "azure", tmp_path / "report.xml"
     run = start(state, report)
     try:
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + 600
         while not guests_of(state):
             assert time.monotonic() < deadline, "no guest was started"
             assert run.poll() is None, run.communicate()[0]
             time.sleep(0.5)
         os.killpg(run.pid, signal.SIGINT)
-        output, _ = run.communicate(timeout=300)
+        output, _ = run.communicate(timeout=900)
     finally:
         if run.poll() is None:
             os.killpg(run.pid, signal.SIGKILL)
