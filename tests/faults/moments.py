@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 _CHANGING = {"PUT", "PATCH", "POST", "DELETE"}
+_ASKING = "/retrieveBootDiagnosticsData"  # a POST, as often as it takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,9 @@ class _Waiter:
 
     def _sent(self, method: str, path: str) -> None:
         budget = current_budget()
-        if budget and path.startswith("/subscriptions/") and (method in _CHANGING or budget.name == "preflight"):
+        if budget is None or not path.startswith("/subscriptions/") or path.endswith(_ASKING):
+            return
+        if method in _CHANGING or budget.name == "preflight":
             self._reached(budget.name)
 
     def _reached(self, stage: str) -> None:

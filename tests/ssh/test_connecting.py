@@ -18,10 +18,12 @@ from verified_images.errors import (
     MachineError,
     UnreachableError,
 )
+from verified_images.ssh import probing
 from verified_images.ssh.host_keys import read_host_keys
 from verified_images.ssh.keys import new_run_key
 from verified_images.ssh.reach import reach_directly
 from verified_images.ssh.session import Session
+from verified_images.waiting import Deadline
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,6 +108,26 @@ def test_a_silent_listener_is_unreachable_and_every_probe_is_closed(server: Open
         Session.connect(server.address(port=silent.getsockname()[1]), server.key, reach, timeout=1.0)
     assert len(opened) > 2
     assert all(probe.fileno() == -1 for probe in opened)
+
+
+def test_a_busy_machine_is_given_time_to_greet(server: OpenSSHServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Probes that are given up one after the other would keep it busy for good."""
+    monkeypatch.setattr(probing, "_EVERY", 0.02)
+
+    def reach(address: str, port: int, timeout: float) -> socket.socket:  # noqa: ARG001 - the same for all
+        near, far = socket.socketpair()
+        threading.Thread(target=greet_late, args=(far,), daemon=True).start()
+        near.settimeout(timeout)
+        return near
+
+    def greet_late(far: socket.socket) -> None:
+        with far:
+            time.sleep(2)  # longer than the first probes live
+            with contextlib.suppress(OSError):
+                far.sendall(b"SSH-2.0-busy\r\n")
+
+    with probing.wait_for_greeting(server.address(""), reach, Deadline("a greeting", 60)) as found:
+        assert found.recv(4) == b"SSH-"
 
 
 def test_a_server_of_another_kind_is_told_from_silence(server: OpenSSHServer) -> None:

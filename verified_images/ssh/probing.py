@@ -17,9 +17,13 @@ if TYPE_CHECKING:
     from verified_images.waiting import Deadline
 
 _EVERY = 0.25  # seconds between two probes
+_SLOWER = 1.5  # times as long after each probe that was given up: a busy machine may not greet on it in time
+_LONGEST_PAUSE = 1.0
+_LONGEST_IF_OVERWHELMED = 8.0
 _CONNECT_WITHIN = 5.0  # seconds: a booting machine drops packets rather than refuse them
 _MOST_PROBES = 8  # OpenSSH starts to drop unauthenticated connections at 10 (MaxStartups in sshd_config)
 _GREETING = b"SSH-"  # RFC 4253, section 4.2
+_OVERWHELMED = b"Exceeded MaxStartups"[: len(_GREETING)]  # what OpenSSH says to whoever is one too many
 
 
 def wait_for_greeting(address: Address, reach: Reach, deadline: Deadline) -> socket.socket:
@@ -58,12 +62,13 @@ class _Probes:
         self._deadline = deadline
         self._waiting: deque[socket.socket] = deque()
         self._answered = False
+        self._every = _EVERY
 
     def look(self) -> socket.socket | None:
         """Open one more connection, then wait a moment for a greeting on any."""
         started = time.monotonic()
         self._open()
-        pause = min(_EVERY, self._deadline.remaining)
+        pause = min(self._every, self._deadline.remaining)
         if self._waiting:
             for probe in select.select(list(self._waiting), [], [], pause)[0]:
                 self._waiting.remove(probe)
@@ -82,6 +87,7 @@ class _Probes:
     def _open(self) -> None:
         if len(self._waiting) == _MOST_PROBES:
             self._waiting.popleft().close()
+            self._slow_down(_LONGEST_PAUSE)
         within = max(0.1, min(_CONNECT_WITHIN, self._deadline.remaining))
         try:
             self._waiting.append(self._reach(self._address.host, self._address.port, within))
@@ -91,6 +97,9 @@ class _Probes:
             if not self._answered:
                 self._deadline.saw("the connection was accepted, but no SSH server greeted")
 
+    def _slow_down(self, longest: float) -> None:
+        self._every = max(self._every, min(_SLOWER * self._every, longest))
+
     def _greeted(self, probe: socket.socket) -> bool:
         """Look without taking: the handshake reads the greeting again."""
         with contextlib.suppress(OSError):
@@ -98,5 +107,7 @@ class _Probes:
             if greeting.startswith(_GREETING):
                 return True
             self._answered = True
+            if greeting == _OVERWHELMED:
+                self._slow_down(_LONGEST_IF_OVERWHELMED)
             self._deadline.saw(f"something that is no SSH server said {greeting!r}" if greeting else "it hung up")
         return False

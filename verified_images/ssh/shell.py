@@ -127,6 +127,8 @@ class Shell:
         within = Deadline(f"a shell on {self.link.machine!r}", _OPEN_WITHIN)
         while any(frame.opening is None for frame in frames.values()):
             stream, data = self._next(within)
+            if not data and not self.link.settles():
+                raise self.link.lost("a shell was being opened")
             if not data:
                 raise MachineError(
                     f"the login shell of the user on {self.link.machine!r} ended at once: give the user a shell",
