@@ -194,7 +194,8 @@ class Hypervisor(Protocol):
     def freeze_disk(self, path: Path, image: Path) -> None:
         """Make ``path`` the read-only ``image`` without copying, and put a new disk on top of it at ``path``.
 
-        While a guest runs on the disk, ``image`` is a copy of its newest layer instead, as it is at one moment.
+        A guest that runs on it goes on; ``image`` is then the disk as it is at one moment, if need be by a copy of its
+        newest layer.
         """
 
     def disk_size(self, path: Path) -> int:

@@ -23,12 +23,12 @@ from verified_images.cloud.snapshots import (
     list_snapshots,
 )
 from verified_images.cloud.tagged import set_tag
-from verified_images.errors import CloudError, ConflictError, MachineError
+from verified_images.errors import CloudError, ConflictError, DeadlineError, MachineError
 from verified_images.layer_keys import layer_keys
 from verified_images.naming import EXPIRY_TAG, format_time, new_run
 from verified_images.ssh.host_keys import read_host_keys
 from verified_images.stages.together import together
-from verified_images.waiting import Deadline, wait_for
+from verified_images.waiting import UNLIMITED, Deadline, wait_for
 
 if TYPE_CHECKING:
     from verified_images.ssh.session import Session
@@ -102,7 +102,8 @@ class Layers:
             session.run("sync", sudo=True, timeout=_SYNC_SECONDS)
             self._make(self._keys[done - 1])
             self._make_room()
-        except (CloudError, MachineError) as error:
+        except (CloudError, MachineError, DeadlineError) as error:
+            Deadline("the end of the provisioners", UNLIMITED).check()  # the stage's own time is another matter
             self._context.output.step(f"no layer is kept after provisioner {done}: {error}")
 
     def _current_keys(self) -> tuple[str, ...]:

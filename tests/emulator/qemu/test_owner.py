@@ -137,12 +137,64 @@ def test_a_guest_that_qemu_refuses_is_told_in_its_words(hypervisor: QemuHypervis
     assert not hypervisor.is_running("one")
 
 
-def test_the_disk_of_a_running_guest_is_copied(hypervisor: QemuHypervisor, disk: Path, tmp_path: Path) -> None:
+def _write(hypervisor: QemuHypervisor, pattern: str, offset: int) -> None:
+    """Write 4 KiB as the guest would, to the disk that it has at this moment."""
+    guest = hypervisor._guests["one"]
+    monitor = guest._qemu.monitor
+    blocks = [block for block in monitor.execute("query-block") if block.get("inserted")]
+    device = next(block["qdev"] for block in blocks if block["inserted"]["node-name"] == guest._os_node)
+    told = monitor.run_human_command(f'qemu-io -d {device} "write -P {pattern} {offset} 4k"')
+    assert not told.strip(), told
+
+
+def _holds(disk: Path, *patterns: str) -> bool:
+    """Tell whether the disk begins with 4 KiB of each."""
+    checks = [f"read -P {pattern} {4096 * place} 4096" for place, pattern in enumerate(patterns)]
+    commands = [part for check in checks for part in ("-c", check)]
+    done = subprocess.run(["qemu-io", "-r", "-U", *commands, disk], capture_output=True, text=True, check=False)
+    assert not done.returncode or "verification failed" in done.stdout, done.stderr
+    return not done.returncode
+
+
+def test_the_disk_of_a_running_guest_is_frozen_below_it(hypervisor: QemuHypervisor, disk: Path, tmp_path: Path) -> None:
     hypervisor.start(make_spec("one", disk, memory_mib=64))
-    image = tmp_path / "images" / "image.qcow2"
-    hypervisor.freeze_disk(disk, image)
+    images = [tmp_path / "images" / f"{number}.qcow2" for number in range(3)]
+    for number, image in enumerate(images[:2]):
+        _write(hypervisor, str(number + 1), 4096 * number)
+        before = disk.stat().st_ino
+        hypervisor.freeze_disk(disk, image)
+        assert image.stat().st_ino == before != disk.stat().st_ino
+        assert image.stat().st_mode & 0o222 == 0
+    _write(hypervisor, "3", 8192)
+    hypervisor.stop("one", graceful=False)
+    hypervisor.start(make_spec("one", disk, memory_mib=64))
+    hypervisor.freeze_disk(disk, images[2])
+    assert [_holds(image, "1", "2", "3") for image in (*images, disk)] == [False, False, True, True]
+    assert _holds(images[0], "1", "0", "0")
+    assert _holds(images[1], "1", "2", "0")
+    hypervisor.create_disk(tmp_path / "copy.qcow2", base=images[1], size_bytes=None)
+    assert sorted(path.name for path in (tmp_path / "disks").iterdir()) == ["os.qcow2"]
+
+
+def test_a_disk_that_qemu_cannot_put_another_on_stays_as_it_was(
+    hypervisor: QemuHypervisor, disk: Path, tmp_path: Path
+) -> None:
+    hypervisor.start(make_spec("one", disk, memory_mib=64))
+    hypervisor._guests["one"]._os_node = "unknown"
+    with pytest.raises(HypervisorError, match="QEMU refused blockdev-snapshot"):
+        hypervisor.freeze_disk(disk, tmp_path / "images" / "image.qcow2")
     assert hypervisor.is_running("one")
-    assert hypervisor.disk_size(image) == hypervisor.disk_size(disk)
+    assert [path.name for path in (tmp_path / "disks").iterdir()] == ["os.qcow2"]
+    assert list((tmp_path / "images").iterdir()) == []
+
+
+def test_the_data_disk_of_a_running_guest_is_copied(hypervisor: QemuHypervisor, disk: Path, tmp_path: Path) -> None:
+    data, image = tmp_path / "disks/data.qcow2", tmp_path / "images" / "image.qcow2"
+    hypervisor.create_disk(data, base=None, size_bytes=1 << 20)
+    hypervisor.start(make_spec("one", disk, data, memory_mib=64))
+    hypervisor.freeze_disk(data, image)
+    assert hypervisor.is_running("one")
+    assert hypervisor.disk_size(image) == hypervisor.disk_size(data)
     hypervisor.create_disk(tmp_path / "copy.qcow2", base=image, size_bytes=None)
 
 

@@ -23,6 +23,9 @@ _FIRMWARE = (
 )
 """Where distributions put UEFI for QEMU: its code, and the variables that a machine starts with."""
 
+OS_NODE = "os-disk"
+"""What QEMU calls the block node of the OS disk when it starts."""
+
 # Nothing on a host's disk needs to survive a crash of the host.
 _CACHE = {"direct": False, "no-flush": True}
 
@@ -124,9 +127,9 @@ def _machine(spec: GuestSpec, files: GuestFiles) -> list[str]:
 def _disks(spec: GuestSpec, files: GuestFiles) -> list[str]:
     # As on Azure the OS disk and the data disks hang on SCSI controllers of their own.
     arguments = ["-device", "virtio-scsi-pci,id=os", "-device", "virtio-scsi-pci,id=data"]
-    os_disk = {"driver": "scsi-hd", "drive": "os-disk", "bus": "os.0", "scsi-id": 0, "lun": 0, "bootindex": 0}
+    os_disk = {"driver": "scsi-hd", "drive": OS_NODE, "bus": "os.0", "scsi-id": 0, "lun": 0, "bootindex": 0}
     for disk in spec.disks[:1]:
-        arguments += _blockdev("os-disk", "qcow2", disk)
+        arguments += _blockdev(OS_NODE, "qcow2", disk)
         arguments += ["-device", json.dumps({**os_disk, "serial": "os"})]
     for lun, disk in spec.data_disks.items():
         arguments += _blockdev(f"lun{lun}", "qcow2", disk)

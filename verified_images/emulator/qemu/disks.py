@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,31 @@ def freeze_disk(path: Path, image: Path) -> None:
     path.chmod(0o444)
     path.rename(image)
     unfinished.rename(path)
+
+
+def may_stay(path: Path, image: Path) -> bool:
+    """Tell whether a disk finds its base also as ``image``, without a change of what is written in it."""
+    reference = str(_info(path).get("backing-filename") or "/")
+    same_level = image.absolute().parent.parent == path.absolute().parent.parent
+    return reference.startswith("/") or (same_level and reference.startswith("./../"))
+
+
+def begin_overlay(path: Path, image: Path) -> Path:
+    """Make the file that a running guest goes on with once its disk at ``path`` is ``image``, and give its name.
+
+    The name is never used again: QEMU looks for it when the next one is put on top.
+    """
+    image.parent.mkdir(parents=True, exist_ok=True)
+    overlay = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    _create(overlay, backing_reference(path, image), disk_size(path))
+    return overlay
+
+
+def finish_overlay(path: Path, image: Path, overlay: Path) -> None:
+    """Let ``path`` be ``image``, read-only, and the overlay, which its guest writes to by now, be ``path``."""
+    path.chmod(0o444)
+    image.hardlink_to(path)
+    overlay.replace(path)
 
 
 def copy_disk(path: Path, image: Path) -> None:

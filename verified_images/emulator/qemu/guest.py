@@ -11,9 +11,12 @@ import json
 import re
 import threading
 import time
+import uuid
 from typing import TYPE_CHECKING
 
 from verified_images.emulator.hypervisor import HypervisorError
+from verified_images.emulator.qemu import disks
+from verified_images.emulator.qemu.command_line import OS_NODE, block_node
 from verified_images.emulator.qemu.hot_plug import plug, unplug
 from verified_images.emulator.qemu.monitor import MonitorClosedError
 
@@ -46,6 +49,7 @@ class Guest:
         self._start_qemu = start_qemu
         self._qemu = start_qemu(spec)
         self._lock = threading.RLock()
+        self._os_node = OS_NODE
         self._forwards: dict[int, int] = {}
         self._asked: QemuProcess | None = None
         self._ending = False
@@ -113,6 +117,33 @@ class Guest:
             finally:
                 monitor.execute("cont")
 
+    def freeze_os_disk(self, image: Path) -> None:
+        """Make of the OS disk, as it is at this moment, the read-only ``image``, which the guest goes on above.
+
+        Raises:
+            HypervisorError: the guest has ended, or QEMU refused it; the guest goes on as before.
+        """
+        with self._lock:
+            path = self.spec.disks[0]
+            overlay = disks.begin_overlay(path, image)
+            try:
+                self._go_on_with(overlay)
+            except BaseException:
+                overlay.unlink()
+                raise
+            disks.finish_overlay(path, image, overlay)
+
+    def _go_on_with(self, overlay: Path) -> None:
+        monitor, name = self._qemu.monitor, f"os-disk-{uuid.uuid4().hex[:8]}"
+        # Without a backing file: QEMU puts the one that is open already below it.
+        monitor.execute("blockdev-add", **block_node(name, "qcow2", overlay), backing=None)
+        try:
+            monitor.execute("blockdev-snapshot", node=self._os_node, overlay=name)
+        except HypervisorError:
+            monitor.execute("blockdev-del", **{"node-name": name})
+            raise
+        self._os_node = name
+
     def attach_disk(self, disk: Path, lun: int) -> None:
         """Let the guest have one more data disk, at once and whenever it is reset."""
         with self._lock:
@@ -176,6 +207,7 @@ class Guest:
             if self._ending:
                 return False
             self._qemu.end()
+            self._os_node = OS_NODE
             try:
                 self._qemu = self._start_qemu(self.spec)
             except HypervisorError:

@@ -141,12 +141,19 @@ class QemuHypervisor:
             guest.detach_disk(disk)
 
     def freeze_disk(self, path: Path, image: Path) -> None:
-        """Make ``path`` the read-only ``image`` and put a new disk on top; copy the disk of a running guest."""
+        """Make ``path`` the read-only ``image`` and put a new disk on top, below a running guest too.
+
+        Of its data disks, and of disks that are kept in another way, the newest layer is copied while it stands still.
+        """
         with self._lock:
             for guest in self._guests.values():
-                if path in guest.spec.disks and guest.is_running:
+                if not guest.is_running or path not in guest.spec.disks:
+                    continue
+                if path == guest.spec.disks[0] and disks.may_stay(path, image):
+                    guest.freeze_os_disk(image)
+                else:
                     guest.while_paused(lambda: disks.copy_disk(path, image))
-                    return
+                return
             disks.freeze_disk(path, image)
 
     def disk_size(self, path: Path) -> int:
