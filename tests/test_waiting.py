@@ -7,7 +7,7 @@ import time
 import pytest
 
 from verified_images.errors import DeadlineError
-from verified_images.waiting import Deadline, pause, wait_for
+from verified_images.waiting import Deadline, patient, pause, wait_for
 
 
 class Clock:
@@ -88,6 +88,13 @@ def test_what_remains_is_never_negative(clock: Clock) -> None:
     assert (deadline.elapsed, deadline.remaining) == (5, 0)
     with pytest.raises(DeadlineError, match=r"it did not happen within 3 s$"):
         deadline.check()
+
+
+@pytest.mark.parametrize(
+    ("every", "elapsed", "pause"), [(0.05, 0.1, 0.05), (0.05, 10, 0.5), (0.05, 600, 1.0), (5, 600, 5)]
+)
+def test_what_takes_long_is_looked_at_less_often(every: float, elapsed: float, pause: float) -> None:
+    assert patient(every, elapsed) == pytest.approx(pause)
 
 
 def test_a_pause_of_nothing_does_not_sleep(clock: Clock) -> None:

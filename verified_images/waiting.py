@@ -27,6 +27,7 @@ UNLIMITED = threading.TIMEOUT_MAX
 
 _LONGEST_SLEEP = 1.0
 _LOOK_SECONDS = 0.2
+_PATIENCE = 0.05
 _budget: ContextVar[Budget | None] = ContextVar("budget", default=None)
 _called_off: ContextVar[tuple[threading.Event, ...]] = ContextVar("called_off", default=())
 
@@ -167,14 +168,23 @@ class Deadline:
 def wait_for(condition: Callable[[Deadline], T | None], deadline: Deadline, *, every: float = 1.0) -> T:
     """Call ``condition`` until it returns something other than None and return that.
 
-    The condition says what it saw with ``deadline.saw``. ``every`` is the pause between two calls in seconds.
+    The condition says what it saw with ``deadline.saw``. ``every`` is the pause between two calls in seconds; one that
+    is shorter than a second grows with the time that has been waited already.
 
     Raises:
         DeadlineError: the deadline passed first.
     """
     while (result := condition(deadline)) is None:
-        deadline.sleep(every)
+        deadline.sleep(patient(every, deadline.elapsed))
     return result
+
+
+def patient(every: float, elapsed: float) -> float:
+    """Return the pause before the next look in seconds: what has taken long is looked at less often, once a second.
+
+    So few looks are wasted on it, however many wait at the same time, and hardly any time is lost.
+    """
+    return max(every, min(_PATIENCE * elapsed, _LONGEST_SLEEP))
 
 
 def pause(seconds: float) -> None:

@@ -177,6 +177,7 @@ class CloudConnection:
                     connection_verify=str(self.ca_bundle) if self.ca_bundle else True,
                     # A proxy meant for the internet is not meant for 127.0.0.1.
                     use_env_settings=self.ca_bundle is None,
+                    polling_interval=self.polling_interval,
                 )
                 transport.open()
                 self._opened.append(transport)
