@@ -37,7 +37,7 @@ def test_a_packer_template_says_the_same_as_a_native_one(tmp_path: Path) -> None
         {"type": "shell", "inline": ["echo '{% raw %}'", "a\nb\n"], "pause_before": "90m", "timeout": "90s"},
         {"type": "file", "source": "page.html", "destination": "/x"},
         {"type": "shell", "inline": ["{{`{{.Names}}`}}"], "environment_vars": ["A=1.0", "B=null", "C= x"]},
-        spot={"max_price": 0.25},
+        spot={"eviction_policy": "Deallocate", "max_price": 0.25},
         azure_tags={"version": "1.10", "team": "web"},
         disk_additional_size=[5],
         shared_image_gallery_destination={

@@ -178,3 +178,12 @@ def test_libyaml_reads_what_is_in_order() -> None:
     assert tree is not None
     assert tree.data == {"a": "1.10", "b": ["c"]}
     assert tree.lines == {("a",): 1, ("b",): 2, ("b", 0): 3}
+
+
+def test_the_rest_of_a_file_of_mistakes_is_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("a: 1\nb: {}\n" + "".join(f"b{place % 200}: 1\n" for place in range(100_000)))
+    with pytest.raises(TemplateError) as caught:
+        read_document(file)
+    assert caught.value.problems[0].line == 203
+    assert len(caught.value.problems) == 101

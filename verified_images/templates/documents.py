@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LARGEST_FILE", "Document", "fail", "read_document", "read_text"]
 
+_MOST_MISTAKES = 100
+"""The rest of a file with more mistakes in its form is not read."""
 _READ_DIFFERENTLY = re.compile("[\t\x85\u2028\u2029\ufeff]|^%", re.MULTILINE)
 """What libyaml takes for a blank, for the end of a line or for a directive where YAML 1.2 does not."""
 
@@ -53,6 +55,8 @@ def read_document(file: Path) -> Document:
     problems = Problems(file, tree.lines)
     for key_path, line, message in tree.mistakes:
         problems.add_to_line(line, key_path, message)
+    if len(tree.mistakes) > _MOST_MISTAKES:
+        problems.raise_if_any()
     return Document(tree.data, problems)
 
 
@@ -131,6 +135,8 @@ def parse_with_ruamel(file: Path, text: str) -> Tree:
     try:
         for event in YAML(typ="safe", pure=True).parse(text):
             tree.feed(event)
+            if len(tree.mistakes) > _MOST_MISTAKES:
+                break
     except YAMLError as error:
         fail(file, _yaml_message(error), _yaml_line(error, text))
     except UnreadableError as error:
@@ -154,9 +160,11 @@ def parse_with_libyaml(text: str) -> Tree | None:
             if getattr(event, "tag", None) is not None:
                 return None
             tree.feed(event)
+            if tree.mistakes:
+                return None
     except (YAMLError, UnreadableError, ValueError, OverflowError, AttributeError, IndexError, TypeError):
         return None
-    return None if tree.mistakes else tree
+    return tree
 
 
 def _yaml_line(error: YAMLError, text: str) -> int | None:

@@ -237,6 +237,8 @@ class TestBuilds:
     ("text", "line", "message"),
     [
         ("build {\n  x = = 1\n}", 2, "this is not HCL: '=' is not expected here (column 7)"),
+        ('variable "a" { type = string sensitive = true }', 1, "each argument and each block needs a line of its own"),
+        ("build {\n  name = <<E\nx\nE\n} build {}", 5, "each argument and each block needs a line of its own"),
         ("build {\n", 2, "this is not HCL: 'the end of the line' is not expected here (column 1)"),
         ("a = <<EOF\nx\n", 1, "the text that begins with '<<EOF' has no end: 'EOF' on its own"),
         ("a = " + "[" * 300, None, "brackets are nested too deeply"),

@@ -211,3 +211,9 @@ def test_an_option_that_a_provisioner_for_windows_lacks_is_told(mistakes: Mistak
     assert [found[1:] for found in mistakes(template({"type": "powershell", "inlin": "a"}))] == [
         ("provisioners[0].inlin", "unknown key 'inlin'; did you mean 'inline'?"),
     ]
+
+
+def test_a_file_may_be_named_with_the_backslashes_of_windows(load: Load) -> None:
+    (loaded,) = load(template({"type": "powershell", "script": "scripts\\install.sh"}, os_type="Windows"))
+    found = loaded.template.provisioners[0]
+    assert list(found.named_files()) == [(("script",), "scripts/install.sh")]

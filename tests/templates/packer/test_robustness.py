@@ -17,6 +17,7 @@ from verified_images.templates.loading import load_templates
 from verified_images.templates.packer.azure_arm_options import BLOCKS, OPTIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 SETTINGS = settings(max_examples=100, deadline=None)
@@ -220,3 +221,70 @@ def test_any_structure_of_known_keys(folder: Path, document: dict[str, Any]) -> 
 )
 def test_any_structure_of_known_blocks(folder: Path, document: dict[str, Any]) -> None:
     load_or_refuse(folder / "a.pkr.json", json.dumps(document).encode())
+
+
+def of(size: int) -> st.SearchStrategy[bytes]:
+    """Return texts that consist of one short piece, over and over, and texts of brackets around brackets."""
+    pieces = st.sampled_from(
+        [b"a: b\n", b"a = 1\n", b"x {\n", b"- ", b"[", b"{", b"(", b'"', b'{"a":', b"<<E\n", b"${", b"\0"]
+    )
+    repeated = st.tuples(pieces, st.integers(0, size)).map(lambda drawn: drawn[0] * drawn[1])
+    brackets = st.tuples(st.sampled_from([b"[]", b"{}", b"()"]), st.integers(0, 10_000)).map(
+        lambda drawn: b"a = " + drawn[0][:1] * drawn[1] + drawn[0][1:] * drawn[1]
+    )
+    return repeated | brackets
+
+
+ENCODED: st.SearchStrategy[bytes] = st.sampled_from([HCL, template(), "a: \u00e9\n", ""]).flatmap(
+    lambda text: st.sampled_from(
+        [
+            text.encode("utf-16"),
+            text.encode("utf-16-be"),
+            text.encode("utf-32"),
+            text.encode("utf-8-sig"),
+            text.encode("latin-1", "replace"),
+            text.replace("\n", "\r\n").encode(),
+            text.replace("\n", "\r").encode(),
+            text.encode() + b"\0",
+        ]
+    )
+)
+ROLES: dict[str, Callable[[str], tuple[str, str]]] = {
+    "extends": lambda name: ("template.yaml", f"extends: {name}\n"),
+    "include": lambda name: ("template.yaml", f"provisioners: [{{include: {name}}}]\n"),
+    "data": lambda name: ("template.yaml", f"data: {{x: {name}}}\n"),
+    "file": lambda name: ("main.pkr.hcl", HCL + f'locals {{\n  z = file("{name}")\n}}\n'),
+    "yamldecode": lambda name: ("main.pkr.hcl", HCL + f'locals {{\n  z = yamldecode(file("{name}"))\n}}\n'),
+    "templatefile": lambda name: ("main.pkr.hcl", HCL + f'locals {{\n  z = templatefile("{name}", {{}})\n}}\n'),
+    "custom_data_file": lambda name: ("packer.json", template(custom_data_file=name)),
+}
+
+
+@settings(max_examples=30, deadline=None)
+@given(content=of(20_000) | ENCODED)
+def test_any_size_depth_and_encoding_of_a_template_and_of_variables(folder: Path, content: bytes) -> None:
+    for name in ("template.yaml", "packer.json", "main.pkr.hcl", "main.pkr.json"):
+        load_or_refuse(folder / name, content)
+    for name in ("values.json", "values.yaml", "values.pkrvars.hcl", "values.pkrvars.json"):
+        (folder / name).write_bytes(content)
+        (folder / "main.pkr.hcl").write_text(HCL)
+        with contextlib.suppress(TemplateError):
+            load_templates(folder / "main.pkr.hcl", environment={}, variable_files=[folder / name])
+
+
+@settings(max_examples=30, deadline=None)
+@given(role=st.sampled_from(sorted(ROLES)), content=of(20_000) | ENCODED)
+def test_any_size_depth_and_encoding_of_what_a_template_names(folder: Path, role: str, content: bytes) -> None:
+    (folder / "part.yaml").write_bytes(content)
+    name, text = ROLES[role]("part.yaml")
+    load_or_refuse(folder / name, text.encode())
+
+
+@pytest.mark.parametrize("name", ["template.yaml", "packer.json", "main.pkr.hcl", "main.pkr.json"])
+def test_a_template_of_fifty_megabytes_is_refused_unread(folder: Path, name: str) -> None:
+    with (folder / name).open("wb") as stream:
+        stream.write(b'{"builders": [')
+        stream.truncate(50 * 1024 * 1024)
+    with pytest.raises(TemplateError, match="larger than"):
+        load_templates(folder / name, environment={})
+    (folder / name).unlink()

@@ -28,15 +28,18 @@ class Folders(NamedTuple):
 def resolve(folders: Folders, name: str) -> str:
     """Return a name as the template's folder knows it: the one given, unless the file is in another folder alone.
 
-    These are the one that the run was started in, and those above the template up to that of its repository.
+    These are the one that the run was started in, and those above the template up to that of its repository. A name
+    with backslashes, as templates for Windows have them, is also looked for with slashes.
     """
-    try:
-        if not (folders.template / name).exists():
+    for written in dict.fromkeys((name, name.replace("\\", "/"))):
+        try:
+            if (folders.template / written).exists():
+                return written
             for folder in (folders.working, *_above(folders.template.absolute())):
-                if (folder / name).exists():
-                    return f"{folder / name}" + ("/" if name.endswith("/") else "")
-    except (OSError, ValueError):  # a name that no file can have
-        pass
+                if (folder / written).exists():
+                    return f"{folder / written}" + ("/" if written.endswith("/") else "")
+        except (OSError, ValueError):  # a name that no file can have
+            continue
     return name
 
 

@@ -132,7 +132,11 @@ def line_of(tree: Expression) -> int | None:
 
 def _body(tree: Expression) -> Body:
     body = Body()
+    ended = 0
     for child in trees_below(tree):
+        if child.meta.line == ended:  # which python-hcl2 allows
+            raise HclSyntaxError("each argument and each block needs a line of its own", ended)
+        ended = _last_line(child)
         parts = trees_below(child)
         if child.data == "attribute":
             attribute = Attribute(_name(parts[0]), parts[-1], child.meta.line)
@@ -143,6 +147,15 @@ def _body(tree: Expression) -> Body:
             names = [_name(part) for part in parts[:-1]]
             body.blocks.append(Block(names[0], tuple(names[1:]), _body(parts[-1]), child.meta.line))
     return body
+
+
+def _last_line(tree: Expression) -> int:
+    """Return the line that a tree ends in; the line ends behind an expression may be a part of its tree."""
+    last = 0
+    for token in tree.scan_values(lambda value: isinstance(value, Token)):
+        if token.type != "NL_OR_COMMENT" and token.line is not None and (text := token.rstrip()):
+            last = max(last, token.line + text.count("\n"))
+    return last
 
 
 def _name(tree: Expression) -> str:
