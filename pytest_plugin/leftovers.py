@@ -62,7 +62,9 @@ def _subscription(settings: Settings) -> str | None:
 
 def _keep_in_mind(record: Record) -> str:
     until = f"{record.run.expires:%Y-%m-%d %H:%M} UTC"
-    return f"run {record.run.id} of {record.run.spec} is kept until {until}: --vi-reuse tests it again"
+    # What is captured boots no more.
+    way_on = "--vi-from=deploy goes on with it" if "captured" in record.notes else "--vi-reuse tests it again"
+    return f"run {record.run.id} of {record.run.spec} is kept until {until}: {way_on}"
 
 
 def _offer(record: Record, settings: Settings) -> str:

@@ -77,10 +77,11 @@ class FakeCloud:
     notes: dict[str, Any] = field(default_factory=dict)
     post_processed: list[tuple[str, ...]] = field(default_factory=list)
     layered: list[str] = field(default_factory=list)
+    loaded: bool = False
     fallen: Fallen = ()
 
     def load(self) -> None:
-        pass
+        self.loaded = True
 
     def open_build(self, template: Template, run: Run, output: Output, *, layers: bool = False) -> FakeOpenBuild:
         self.layered += [run.spec] if layers else []

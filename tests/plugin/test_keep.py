@@ -120,6 +120,7 @@ def test_what_was_tested_to_the_end_is_published_later(example: Example) -> None
     kept.assert_outcomes(passed=19, skipped=2)
     kept.stdout.fnmatch_lines(["debian-nginx: not published: --vi-stop-after=deploy was given"])
     result = example.run("--vi-from=publish", "specs", "-rs")
+    result.stdout.fnmatch_lines(["run * of debian-nginx is kept until * UTC: --vi-from=deploy goes on with it"])
     result.assert_outcomes(passed=2, skipped=19)
     result.stdout.fnmatch_lines(["*deploy not done: run * has done it"])
     result.stdout.fnmatch_lines(["debian-nginx: published *, version 1.0.0 in westeurope*"])

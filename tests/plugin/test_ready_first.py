@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import signal
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,10 +18,10 @@ from verified_images.waiting import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.plugin.conftest import Specs
 
+ROOT = Path(__file__).parents[2]
 JOBS = "--vi-jobs=9"
 PATIENCE = 20.0
 
@@ -45,6 +48,28 @@ def test_a_stage_of_all_specs_is_done_at_once(specs: Specs, stage: str) -> None:
         specs.add(name)
         specs.cloud.wrong[f"{name}: {stage}"] = meet
     specs.run("specs", JOBS).assert_outcomes(passed=27)
+
+
+def test_what_builds_import_is_imported_before_they_begin(specs: Specs) -> None:
+    loaded: list[bool] = []
+    for name in ("one", "two"):
+        specs.add(name)
+        specs.cloud.wrong[f"{name}: preflight"] = lambda: loaded.append(specs.cloud.loaded)
+    specs.run("specs", JOBS)
+    assert loaded == [True, True]
+
+
+def test_the_local_cloud_names_all_that_its_builds_import() -> None:
+    code = """
+import sys
+from pathlib import Path
+from pytest_plugin.cloud import ConnectedCloud
+ConnectedCloud("local", lambda undo, output: None, state=Path("state")).load()
+wanted = "verified_images.pipeline verified_images.emulator.local_cloud pytest_plugin.local_targets"
+sys.exit(repr(missing) if (missing := set(wanted.split()) - set(sys.modules)) else 0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def await_file(path: Path) -> Callable[[], None]:
