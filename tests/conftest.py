@@ -21,16 +21,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each module to one worker, and begin with the real guests, which take the longest.
-
-    Those that the emulator's tests look at are one group, those that something is built on another: two workers begin
-    with one each.
-    """
+    """Begin with the real guests, which take the longest."""
     items.sort(key=lambda item: item.get_closest_marker("qemu") is None)
-    for item in items:
-        guests = "guests" if "emulator" in item.path.parts else "builds"
-        group = guests if item.get_closest_marker("qemu") else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | None:  # noqa: ANN401 - of pytest-xdist
+    """Let two workers begin with real guests of their own, and share out the other tests by their modules."""
+    if config.getoption("dist") != "loadgroup":
+        return None
+    from tests.scheduling import ModuleScheduling  # noqa: PLC0415 - most sessions go without pytest-xdist
+
+    return ModuleScheduling(config, log)
 
 
 @pytest.fixture
