@@ -58,7 +58,7 @@ def _create_definition(arm: Arm, target: GalleryTarget, template: Template) -> N
     source = _describe_source(arm, template)
     properties: dict[str, Any] = {
         "osType": "Linux",
-        "osState": "Generalized",
+        "osState": "Specialized" if target.specialized else "Generalized",
         "hyperVGeneration": source.get("hyperVGeneration") or "V1",
         "architecture": source.get("architecture") or "x64",
         "identifier": {"publisher": "verified-images", "offer": target.gallery, "sku": target.definition},

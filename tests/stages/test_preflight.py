@@ -151,7 +151,10 @@ def test_a_size_that_cannot_boot_the_source(
     [
         ({"hyperVGeneration": "V1"}, "it takes generation V1, but the source"),
         ({"architecture": "Arm64"}, "it takes Arm64, but the source"),
-        ({"osState": "Specialized"}, "'web' takes Specialized images, but they are generalized"),
+        (
+            {"osState": "Specialized"},
+            "'web' takes Specialized images, but they are generalized; set",
+        ),
         ({"osType": "Windows"}, "'web' is of Windows; only Linux can be built"),
     ],
 )

@@ -23,7 +23,7 @@ def test_a_template_of_what_is_supported_has_no_problem() -> None:
     ("path", "changes"),
     [
         ("builder.communicator", {"builder": {**BUILDER, "communicator": "winrm"}}),
-        ("image.gallery.specialized", {"image": {"gallery": {**GALLERY, "specialized": True}}}),
+        ("image.vhd", {"image": {"vhd": {"resource_group": "r", "storage_account": "abc", "container": "vhds"}}}),
     ],
 )
 def test_an_option_that_no_stage_honours_is_named(path: str, changes: dict[str, Any]) -> None:

@@ -196,7 +196,7 @@ def linux_configuration(login: Login) -> Body:
 
 def security_profile(security_type: str) -> Body:
     """Return the security profile of a machine with this security type."""
-    if security_type == "TrustedLaunch":
+    if security_type in {"TrustedLaunch", "ConfidentialVM"}:
         return {
             "securityType": security_type,
             "uefiSettings": {"secureBootEnabled": True, "vTpmEnabled": True},

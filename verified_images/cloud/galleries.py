@@ -27,10 +27,19 @@ class RegionWishes:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfidentialEncryption:
+    """What is encrypted of a confidential machine's image; the disk encryption set has the key if it is one's own."""
+
+    type: str
+    disk_encryption_set: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Replication:
     """Where a version is to be and how: regions, replicas in each, their storage, and until when it should be used.
 
-    ``special`` has what is different in some of the regions, by their names.
+    ``special`` has what is different in some of the regions, by their names; ``confidential`` is for images of
+    confidential machines.
     """
 
     regions: tuple[str, ...]
@@ -39,6 +48,7 @@ class Replication:
     end_of_life: datetime | None = None
     exclude_from_latest: bool = False
     special: Mapping[str, RegionWishes] = field(default_factory=dict)
+    confidential: ConfidentialEncryption | None = None
 
 
 def find_definition(arm: Arm, definition_id: str) -> Mapping[str, Any]:
@@ -79,7 +89,14 @@ def find_version(arm: Arm, version_id: str, *, replication: bool = False) -> Map
 
 
 def begin_candidate_version(  # noqa: PLR0913 - what a version is made of
-    arm: Arm, version_id: str, *, location: str, tags: Mapping[str, str], machine_id: str, shallow: bool = False
+    arm: Arm,
+    version_id: str,
+    *,
+    location: str,
+    tags: Mapping[str, str],
+    machine_id: str,
+    shallow: bool = False,
+    confidential: ConfidentialEncryption | None = None,
 ) -> Operation[object]:
     """Begin to make a version from a stopped virtual machine, in one region, that "latest" does not find.
 
@@ -90,7 +107,7 @@ def begin_candidate_version(  # noqa: PLR0913 - what a version is made of
         "tags": dict(tags),
         "properties": {
             "publishingProfile": {
-                "targetRegions": [{"name": location, "regionalReplicaCount": 1}],
+                "targetRegions": [{"name": location, "regionalReplicaCount": 1, **_encryption(None, confidential)}],
                 "excludeFromLatest": True,
             },
             "storageProfile": {"source": {"virtualMachineId": machine_id}},
@@ -146,9 +163,20 @@ def _region(name: str, replication: Replication) -> Body:
         "regionalReplicaCount": wishes.replicas or replication.replicas,
         "storageAccountType": replication.storage_account_type,
     }
-    if wishes.disk_encryption_set:
-        region["encryption"] = {"osDiskImage": {"diskEncryptionSetId": wishes.disk_encryption_set}}
-    return region
+    return {**region, **_encryption(wishes.disk_encryption_set, replication.confidential)}
+
+
+def _encryption(disk_encryption_set: str | None, confidential: ConfidentialEncryption | None) -> Body:
+    """Return how the replicas of a region are encrypted; nothing where Azure is to do as it does."""
+    image: Body = {}
+    if confidential:
+        image["securityProfile"] = {"confidentialVMEncryptionType": confidential.type}
+        if confidential.type == "EncryptedWithCmk":
+            key = disk_encryption_set or confidential.disk_encryption_set
+            image["securityProfile"]["secureVMDiskEncryptionSetId"] = key
+    if disk_encryption_set and "secureVMDiskEncryptionSetId" not in image.get("securityProfile", {}):
+        image["diskEncryptionSetId"] = disk_encryption_set
+    return {"encryption": {"osDiskImage": image}} if image else {}
 
 
 def delete_version(arm: Arm, version_id: str) -> None:

@@ -22,7 +22,9 @@ class DataDisk:
 class MachineExtras:
     """What a machine has beside the usual; None leaves it to Azure.
 
-    ``spot_eviction_policy`` makes it a spot machine; ``identities`` and ``disk_encryption_set`` are ARM ids.
+    ``spot_eviction_policy`` makes it a spot machine; ``identities`` and ``disk_encryption_set`` are ARM ids;
+    ``security_encryption_type`` is what is encrypted of a confidential machine; with ``keeps_os_disk`` its OS disk does
+    not go with it.
     """
 
     license_type: str | None = None
@@ -36,6 +38,8 @@ class MachineExtras:
     secure_boot: bool | None = None
     vtpm: bool | None = None
     encryption_at_host: bool | None = None
+    security_encryption_type: str | None = None
+    keeps_os_disk: bool = False
 
 
 def add_extras(body: Body, extras: MachineExtras, storage_account_type: str) -> None:
@@ -54,10 +58,23 @@ def add_extras(body: Body, extras: MachineExtras, storage_account_type: str) -> 
     _add_to_security(properties, extras)
 
 
+def encrypted_disk(security_encryption_type: str | None, disk_encryption_set: str | None) -> Body:
+    """Return what the ``managedDisk`` of an OS disk says of its encryption."""
+    key = {"diskEncryptionSet": {"id": disk_encryption_set}} if disk_encryption_set else {}
+    if security_encryption_type is None:
+        return key
+    # With the guest's state alone encrypted, the platform holds the key of that (Azure: "Confidential VM options").
+    own = key if security_encryption_type == "DiskWithVMGuestState" else {}
+    rest = {} if own else key
+    return {"securityProfile": {"securityEncryptionType": security_encryption_type, **own}, **rest}
+
+
 def _add_to_disks(storage: Body, extras: MachineExtras, storage_account_type: str) -> None:
     storage["osDisk"]["caching"] = extras.caching
+    if extras.keeps_os_disk:
+        storage["osDisk"]["deleteOption"] = "Detach"
     key = {"diskEncryptionSet": {"id": extras.disk_encryption_set}} if extras.disk_encryption_set else {}
-    storage["osDisk"]["managedDisk"] |= key
+    storage["osDisk"]["managedDisk"] |= encrypted_disk(extras.security_encryption_type, extras.disk_encryption_set)
     if extras.disk_controller_type:
         storage["diskControllerType"] = extras.disk_controller_type
     if extras.data_disks:

@@ -10,6 +10,7 @@ from verified_images.cloud.compute import (
     security_profile,
 )
 from verified_images.cloud.ids import parse_id
+from verified_images.cloud.machine_extras import encrypted_disk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +28,7 @@ NETWORK_API_VERSION = "2020-11-01"
 class ScaleSetSpec:
     """A scale set as it is to be made; the ids are of resources that exist.
 
+    Without a ``login`` the image is a specialized one, whose instances have its users and keys.
     ``ssh_pool_id`` is the inbound NAT pool that a uniform scale set names; None makes a flexible one, to whose
     machines the load balancer's own rule leads.
     """
@@ -35,7 +37,7 @@ class ScaleSetSpec:
     size: str
     instances: int
     image_id: str
-    login: Login
+    login: Login | None
     computer_name_prefix: str
     os_disk_type: str
     interface_name: str
@@ -46,6 +48,8 @@ class ScaleSetSpec:
     security_type: str | None = None
     purchase_plan: Mapping[str, str] | None = None
     zone: str | None = None
+    security_encryption_type: str | None = None
+    disk_encryption_set: str | None = None
 
 
 def create_scale_set(arm: Arm, place: Place, spec: ScaleSetSpec) -> None:
@@ -101,23 +105,25 @@ def _orchestration(spec: ScaleSetSpec) -> Body:
 
 
 def _profile(spec: ScaleSetSpec) -> Body:
+    encryption = encrypted_disk(spec.security_encryption_type, spec.disk_encryption_set)
     profile: Body = {
-        "osProfile": {
-            "computerNamePrefix": spec.computer_name_prefix,
-            "adminUsername": spec.login.username,
-            "linuxConfiguration": linux_configuration(spec.login),
-        },
         "storageProfile": {
             "imageReference": {"id": spec.image_id},
             "osDisk": {
                 "createOption": "FromImage",
                 "caching": "ReadWrite",
-                "managedDisk": {"storageAccountType": spec.os_disk_type},
+                "managedDisk": {"storageAccountType": spec.os_disk_type, **encryption},
             },
         },
         "networkProfile": _network(spec),
         "diagnosticsProfile": {"bootDiagnostics": {"enabled": True}},
     }
+    if spec.login:
+        profile["osProfile"] = {
+            "computerNamePrefix": spec.computer_name_prefix,
+            "adminUsername": spec.login.username,
+            "linuxConfiguration": linux_configuration(spec.login),
+        }
     if spec.security_type:
         profile["securityProfile"] = security_profile(spec.security_type)
     return profile

@@ -39,6 +39,11 @@ class Size:
         """The processor's architecture, "x64" or "Arm64"."""
         return self.capabilities.get("CpuArchitectureType", "x64")
 
+    @property
+    def is_confidential(self) -> bool:
+        """Whether machines of the size are confidential ones: their memory is encrypted, by SNP or TDX."""
+        return self.capabilities.get("ConfidentialComputingType", "").upper() in {"SNP", "TDX"}
+
     def has(self, capability: str) -> bool:
         """Tell whether a capability that is "True" or "False" is there."""
         return self.capabilities.get(capability, "").lower() == "true"

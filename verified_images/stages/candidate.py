@@ -20,6 +20,7 @@ from verified_images.naming import RUN_TAG
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from verified_images.cloud.galleries import ConfidentialEncryption
     from verified_images.stages.context import BuildContext
 
 VERDICT_TAG = "vi-verdict"
@@ -28,7 +29,9 @@ CANDIDATE, VERIFIED = "candidate", "verified"
 _MOST_TRIES = 10
 
 
-def make_candidate_version(context: BuildContext, version_id: str, machine_id: str) -> str:
+def make_candidate_version(
+    context: BuildContext, version_id: str, machine_id: str, confidential: ConfidentialEncryption | None = None
+) -> str:
     """Make the candidate and return its ARM id: with ``version: auto``, of the next number if another build was first.
 
     Galleries know no If-None-Match, so whose version it is is told by its run tag once it is made.
@@ -40,7 +43,7 @@ def make_candidate_version(context: BuildContext, version_id: str, machine_id: s
     target = context.template.image.gallery
     conflicts: list[ConflictError] = []
     for _ in range(_MOST_TRIES):
-        if _try_version(context, version_id, machine_id, conflicts):
+        if _try_version(context, version_id, machine_id, conflicts, confidential):
             return version_id
         if target is None or target.version != "auto":
             break
@@ -55,7 +58,13 @@ def make_candidate_version(context: BuildContext, version_id: str, machine_id: s
     ) from (conflicts[-1] if conflicts else None)
 
 
-def _try_version(context: BuildContext, version_id: str, machine_id: str, conflicts: list[ConflictError]) -> bool:
+def _try_version(
+    context: BuildContext,
+    version_id: str,
+    machine_id: str,
+    conflicts: list[ConflictError],
+    confidential: ConfidentialEncryption | None,
+) -> bool:
     if find_version(context.arm, version_id) is not None:
         return False
     gallery = context.template.image.gallery
@@ -68,6 +77,7 @@ def _try_version(context: BuildContext, version_id: str, machine_id: str, confli
             tags=candidate_tags(context),
             machine_id=machine_id,
             shallow=gallery is not None and gallery.shallow_replication,
+            confidential=confidential,
         ).result()
     except ConflictError as conflict:
         if _is_ours(context, find_version(context.arm, version_id)):

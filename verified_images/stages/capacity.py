@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from verified_images.stages.security import size_security_problems
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -69,8 +71,7 @@ def source_problems(
             yield f"{name} boots {' and '.join(size.generations)}, but {source.description} is {source.generation}"
         if size.architecture != source.architecture:
             yield f"{name} is {size.architecture}, but {source.description} is for {source.architecture}"
-        if security_type == "TrustedLaunch" and size.has("TrustedLaunchDisabled"):
-            yield f"builder.security_type: {name} cannot do TrustedLaunch"
+        yield from size_security_problems(security_type, size)
         yield from _disk_problems(machines.template.builder, size)
 
 

@@ -14,6 +14,7 @@ from verified_images.stages.deprovision import deprovision
 from verified_images.stages.eviction import telling_eviction
 from verified_images.stages.ladder import at_rung
 from verified_images.stages.network_parts import make_scale_set_network
+from verified_images.stages.security import image_encryption
 from verified_images.stages.together import beside
 
 if TYPE_CHECKING:
@@ -71,16 +72,23 @@ def capture(
 
 
 def _capture(context: BuildContext, provisioned: Provisioned) -> CapturedImage:
+    gallery = context.template.image.gallery
+    generalizes = gallery is None or not gallery.specialized
     with telling_eviction(context):
-        deprovision(context, provisioned.machine)
+        if generalizes:
+            deprovision(context, provisioned.machine)
+        else:
+            provisioned.machine.session.close()
     arm, group, name = context.arm, context.place.group, provisioned.machine.name
     deallocate_machine(arm, group, name)
-    generalize_machine(arm, group, name)
+    if generalizes:
+        generalize_machine(arm, group, name)
     plan, machine_id = provisioned.plan, provisioned.machine.id
     managed = _begin_managed_candidate(context, provisioned) if plan.managed_image else None
     version = None
     if plan.gallery_version:
-        version = make_candidate_version(context, plan.gallery_version, machine_id)
+        confidential = image_encryption(context.template, plan.security_type)
+        version = make_candidate_version(context, plan.gallery_version, machine_id, confidential)
     if managed:
         managed.result()
     candidate = context.place.compute_id("images", context.run.names.candidate_image) if managed else None

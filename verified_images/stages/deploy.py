@@ -16,6 +16,7 @@ from verified_images.stages.ladder import at_rung, climb, rung_of, smoke_rungs
 from verified_images.stages.machine import Door, Guest, log_in
 from verified_images.stages.network_parts import make_scale_set_network, subnet_of
 from verified_images.stages.scale_set import Frontend, Instance, ScaleSet, instances_of
+from verified_images.stages.security import CONFIDENTIAL, machine_encryption
 from verified_images.stages.together import together
 from verified_images.waiting import Deadline, wait_for
 
@@ -98,7 +99,7 @@ def _spec(context: BuildContext, captured: CapturedImage, rung: Rung) -> ScaleSe
         size=rung.vm_size,
         instances=template.smoke.instances,
         image_id=captured.id,
-        login=Login(SMOKE_USER, context.smoke_key.public),
+        login=None if _is_specialized(context) else Login(SMOKE_USER, context.smoke_key.public),
         computer_name_prefix=names.computer_name_prefix,
         os_disk_type=template.builder.os_disk_type,
         interface_name=names.scale_set_nic,
@@ -109,7 +110,16 @@ def _spec(context: BuildContext, captured: CapturedImage, rung: Rung) -> ScaleSe
         security_type=captured.plan.security_type,
         purchase_plan=captured.plan.source.purchase_plan,
         zone=rung.zone,
+        security_encryption_type=machine_encryption(template, captured.plan.security_type),
+        disk_encryption_set=template.builder.disk_encryption_set
+        if captured.plan.security_type == CONFIDENTIAL
+        else None,
     )
+
+
+def _is_specialized(context: BuildContext) -> bool:
+    gallery = context.template.image.gallery
+    return gallery is not None and gallery.specialized
 
 
 def _wait_for_instances(context: BuildContext, deadline: Deadline) -> Sequence[InstanceState]:
@@ -130,9 +140,15 @@ def _log_into_instances(
     ports = _wait_for_ssh_ports(context, instances, states, deadline)
     addresses = instances.read_private_addresses()
     host = _frontend_address(context)
+    # A specialized image has the users and keys of the machine that it was made from, and gets no others.
+    user = (
+        (context.template.builder.username, context.key)
+        if _is_specialized(context)
+        else (SMOKE_USER, context.smoke_key)
+    )
 
     def log_into(index: int, state: InstanceState) -> Instance:
-        door = Door(host, ports[state.number], SMOKE_USER, context.smoke_key)
+        door = Door(host, ports[state.number], *user)
         session = log_in(context, _guest(instances, state), door, deadline)
         host_name = session.ask("hostname").stdout.decode(errors="replace").strip()
         return Instance(

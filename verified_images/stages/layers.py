@@ -27,6 +27,7 @@ from verified_images.errors import CloudError, ConflictError, DeadlineError, Mac
 from verified_images.layer_keys import layer_keys
 from verified_images.naming import EXPIRY_TAG, format_time, new_run
 from verified_images.ssh.host_keys import read_host_keys
+from verified_images.stages.security import ALONE
 from verified_images.stages.together import together
 from verified_images.waiting import UNLIMITED, Deadline, wait_for
 
@@ -109,7 +110,7 @@ class Layers:
     def _current_keys(self) -> tuple[str, ...]:
         builder = self._context.template.builder
         # Of data disks there is no layer, and a firmware's state lies outside of the OS disk.
-        if not self._context.layers or builder.data_disk_sizes_gb or self._plan.security_type == "TrustedLaunch":
+        if not self._context.layers or builder.data_disk_sizes_gb or self._plan.security_type in ALONE:
             return ()
         source = self._plan.source
         described = {"reference": dict(source.reference), "vhd": source.vhd, "location": self._context.place.location}

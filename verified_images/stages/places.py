@@ -11,6 +11,7 @@ from verified_images.stages.capacity import Machines, quota_problems, size_probl
 from verified_images.stages.checks import answer, begin_check
 from verified_images.stages.ladder import build_rungs, measure, smoke_rungs
 from verified_images.stages.network import find_subnet
+from verified_images.stages.security import source_security_problems
 from verified_images.stages.source import pin_source
 from verified_images.stages.target import compare, shallow_problems
 
@@ -102,6 +103,8 @@ def _place_problems(
 ) -> Iterator[str]:
     if template.image.gallery and not template.image.skip:
         yield from shallow_problems(template.image.gallery, location)
+    if there.source:
+        yield from source_security_problems(security_type, there.source.security_type, there.source.description)
     if there.source and gallery:
         yield from compare(there.source, gallery, security_type)
 

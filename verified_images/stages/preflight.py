@@ -15,6 +15,7 @@ from verified_images.errors import AccessDeniedError, PreflightError
 from verified_images.stages.checks import answer, begin_check
 from verified_images.stages.ladder import Rung, at_location
 from verified_images.stages.places import PlaceFindings, begin_at, look_at_rungs
+from verified_images.stages.security import ALONE, encryption_problems
 from verified_images.stages.snapshots import check_snapshots
 from verified_images.stages.target import GalleryPlan, plan_gallery, plan_managed
 from verified_images.stages.unsupported import unsupported_problems
@@ -152,11 +153,18 @@ def _find(context: BuildContext, problems: list[str]) -> _Findings:
 def _security_type(context: BuildContext, findings: _Findings) -> str | None:
     """Return the template's security type, or the only one that the gallery's definition takes."""
     only = findings.gallery.security_type if findings.gallery else None
-    return context.template.builder.security_type or (only if only == "TrustedLaunch" else None)
+    return context.template.builder.security_type or (only if only in ALONE else None)
 
 
 def _template_problems(context: BuildContext, security_type: str | None) -> Iterator[str]:
     template = context.template
+    image = template.image
     yield from unsupported_problems(template)
-    if security_type == "TrustedLaunch" and template.image.managed and not template.image.skip:
-        yield "image.managed: Azure makes no managed images of TrustedLaunch machines; use image.gallery"
+    yield from encryption_problems(template, security_type)
+    if image.managed and not image.skip:
+        if security_type in ALONE:
+            yield f"image.managed: Azure makes no managed images of {security_type} machines; use image.gallery"
+        if image.gallery and image.gallery.specialized:
+            yield "image.managed: a managed image is never specialized; leave it out, or image.gallery.specialized"
+    if template.builder.keep_os_disk and context.owns_group:
+        yield "builder.keep_os_disk: the disk would go with the temporary group; name a builder.resource_group for it"

@@ -27,6 +27,7 @@ from verified_images.stages.ladder import at_rung, climb, rung_of
 from verified_images.stages.layers import Layer, Layers, let_in
 from verified_images.stages.machine import Door, Guest, Machine, log_in
 from verified_images.stages.network_parts import make_machine_network, network_ids
+from verified_images.stages.security import machine_encryption
 from verified_images.stages.together import both
 from verified_images.templates.model import reveal
 from verified_images.waiting import UNLIMITED, Deadline, pause, wait_for
@@ -229,7 +230,7 @@ def _machine_spec(context: BuildContext, plan: BuildPlan) -> MachineSpec:
         custom_data=None if builder.custom_data is None else reveal(builder.custom_data),
         user_data=None if builder.user_data is None else reveal(builder.user_data),
         zone=rung.zone,
-        extras=_extras(context),
+        extras=_extras(context, plan),
     )
 
 
@@ -242,7 +243,7 @@ def data_disks(context: BuildContext) -> tuple[DataDisk, ...]:
     )
 
 
-def _extras(context: BuildContext) -> MachineExtras:
+def _extras(context: BuildContext, plan: BuildPlan) -> MachineExtras:
     builder = context.template.builder
     return MachineExtras(
         license_type=builder.license_type,
@@ -256,4 +257,6 @@ def _extras(context: BuildContext) -> MachineExtras:
         secure_boot=builder.secure_boot,
         vtpm=builder.vtpm,
         encryption_at_host=builder.encryption_at_host,
+        security_encryption_type=machine_encryption(context.template, plan.security_type),
+        keeps_os_disk=builder.keep_os_disk,
     )

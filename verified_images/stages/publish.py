@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from verified_images.cloud.galleries import PUBLISH_SECONDS, RegionWishes, Replication, find_version, promote_version
 from verified_images.cloud.ids import parse_id
 from verified_images.cloud.images import begin_image_from_machine
+from verified_images.cloud.snapshots import set_disk_tags
 from verified_images.errors import CloudError, ConflictError, GateClosedError
 from verified_images.naming import EXPIRY_TAG, INPUTS_TAG, format_time
 from verified_images.stages.candidate import VERDICT_TAG, VERIFIED, delete_own_image
 from verified_images.stages.ladder import at_rung
+from verified_images.stages.security import image_encryption
 from verified_images.stages.snapshots import publish_snapshots
 from verified_images.stages.together import both
 from verified_images.waiting import Deadline, wait_for
@@ -59,9 +61,10 @@ def publish(context: BuildContext, captured: CapturedImage, scale_set: ScaleSet,
     gallery = context.template.image.gallery
     regions: tuple[str, ...] = (context.place.location,)
     if captured.gallery_version and gallery:
-        regions = _publish_version(context, captured.gallery_version, gallery, tags)
+        regions = _publish_version(context, captured, gallery, tags)
         published.append(captured.gallery_version)
-    for resource in (*published, *snapshots):
+    kept = _keep_os_disk(context, tags) if context.template.builder.keep_os_disk else ()
+    for resource in (*published, *snapshots, *kept):
         context.undo.keep(resource)
     version = parse_id(captured.gallery_version).name if captured.gallery_version else None
     return PublishedImage(tuple(published), version, regions)
@@ -106,14 +109,28 @@ def _publish_managed(context: BuildContext, captured: CapturedImage, image_id: s
     ).result()
 
 
+def _keep_os_disk(context: BuildContext, tags: Mapping[str, str]) -> tuple[str]:
+    """Take the machine's OS disk out of what expires and is removed; return its id."""
+    name = context.run.names.os_disk
+    set_disk_tags(context.arm, context.place.group, name, tags)
+    return (context.place.compute_id("disks", name),)
+
+
 def _publish_version(
-    context: BuildContext, version_id: str, target: GalleryTarget, tags: Mapping[str, str]
+    context: BuildContext, captured: CapturedImage, target: GalleryTarget, tags: Mapping[str, str]
 ) -> tuple[str, ...]:
+    version_id, security_type = captured.gallery_version or "", captured.plan.security_type
     # Azure wants the region that a version was made in to be among those that it is in.
     regions = tuple(dict.fromkeys((context.place.location, *target.regions)))
     special = {each.name: RegionWishes(each.replicas, each.disk_encryption_set) for each in target.target_regions}
     replication = Replication(
-        regions, target.replicas, target.storage_account_type, target.end_of_life, target.exclude_from_latest, special
+        regions,
+        target.replicas,
+        target.storage_account_type,
+        target.end_of_life,
+        target.exclude_from_latest,
+        special,
+        image_encryption(context.template, security_type),
     )
     promote_version(context.arm, version_id, replication, tags)
     seconds = target.timeout or PUBLISH_SECONDS

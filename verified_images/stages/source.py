@@ -26,7 +26,8 @@ class PinnedSource:
 
     ``reference`` is the VM's ``imageReference`` in wire shape; ``generation`` "V1" or "V2"; ``architecture``
     "x64" or "Arm64"; ``purchase_plan`` the VM's ``plan`` in wire shape, where the image asks for one; ``vhd``
-    the blob's address where the source is a VHD, which becomes an image of the build's own first.
+    the blob's address where the source is a VHD, which becomes an image of the build's own first; ``security_type`` its
+    feature SecurityType, if it has one.
     """
 
     description: str
@@ -36,6 +37,7 @@ class PinnedSource:
     architecture: str
     purchase_plan: Mapping[str, str] | None = None
     vhd: str | None = None
+    security_type: str | None = None
 
 
 def pin_source(context: BuildContext) -> PinnedSource:
@@ -69,6 +71,7 @@ def _pin_marketplace_image(context: BuildContext, source: MarketplaceImage) -> P
         generation=str(image.get("hyperVGeneration") or "V1"),
         architecture=str(image.get("architecture") or "x64"),
         purchase_plan=_wire_plan(builder.plan),
+        security_type=security_type_of(image),
     )
 
 
@@ -92,6 +95,7 @@ def _pin_gallery_image(context: BuildContext, source: GalleryImage) -> PinnedSou
         generation=str(definition.get("hyperVGeneration") or "V1"),
         architecture=str(definition.get("architecture") or "x64"),
         purchase_plan=_wire_plan(builder.plan),
+        security_type=security_type_of(definition),
     )
 
 
@@ -134,6 +138,12 @@ def _pin_managed_image(context: BuildContext, source: ManagedImage) -> PinnedSou
         architecture="x64",
         purchase_plan=_wire_plan(builder.plan),
     )
+
+
+def security_type_of(image: Mapping[str, Any]) -> str | None:
+    """Return the feature SecurityType of a Marketplace image or of an image definition, in wire shape, if it has it."""
+    features: list[Mapping[str, str]] = image.get("features") or []
+    return next((feature["value"] for feature in features if feature.get("name") == "SecurityType"), None)
 
 
 def _check_generalized_linux(facts: Mapping[str, Any], what: str) -> None:

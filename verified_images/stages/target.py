@@ -11,6 +11,8 @@ from verified_images.cloud.ids import resource_id
 from verified_images.cloud.images import find_image
 from verified_images.cloud.versions import next_version
 from verified_images.errors import PreflightError
+from verified_images.stages.security import definition_problems
+from verified_images.stages.source import security_type_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,7 +36,7 @@ def plan_gallery(context: BuildContext, target: GalleryTarget) -> GalleryPlan:
     """Return the version to be made, the next free one for ``version: auto``.
 
     Raises:
-        PreflightError: the definition takes no generalized Linux, or the version exists.
+        PreflightError: the definition takes no such images, or the version exists.
         CloudError: the definition does not exist, or ARM refused to tell.
     """
     definition_id = definition_of(context, target)
@@ -53,7 +55,7 @@ def plan_gallery(context: BuildContext, target: GalleryTarget) -> GalleryPlan:
         f"{definition_id}/versions/{version}",
         str(definition.get("hyperVGeneration") or "V1"),
         str(definition.get("architecture") or "x64"),
-        _security_type(definition),
+        security_type_of(definition),
     )
 
 
@@ -96,11 +98,7 @@ def compare(source: PinnedSource, plan: GalleryPlan, security_type: str | None) 
             f"image.gallery.definition: it takes {plan.architecture}, "
             f"but the source {source.description} is {source.architecture}"
         )
-    trusted = security_type == "TrustedLaunch"
-    if trusted and not (plan.security_type or "").startswith("TrustedLaunch"):
-        yield "image.gallery.definition: it takes no TrustedLaunch; make one with SecurityType=TrustedLaunch"
-    if not trusted and plan.security_type == "TrustedLaunch":
-        yield "builder.security_type: image.gallery.definition takes TrustedLaunch only"
+    yield from definition_problems(security_type, plan.security_type)
 
 
 def shallow_problems(target: GalleryTarget, location: str) -> Iterator[str]:
@@ -116,10 +114,9 @@ def shallow_problems(target: GalleryTarget, location: str) -> Iterator[str]:
 def _definition_problems(definition: Mapping[str, Any], target: GalleryTarget) -> Iterator[str]:
     if (system := definition.get("osType") or "Linux") != "Linux":
         yield f"image.gallery.definition: '{target.definition}' is of {system}; only Linux can be built"
-    if (state := definition.get("osState") or "Generalized") != "Generalized":
-        yield f"image.gallery.definition: '{target.definition}' takes {state} images, but they are generalized"
-
-
-def _security_type(definition: Mapping[str, Any]) -> str | None:
-    features: list[Mapping[str, str]] = definition.get("features") or []
-    return next((feature["value"] for feature in features if feature.get("name") == "SecurityType"), None)
+    state, made = definition.get("osState") or "Generalized", "Specialized" if target.specialized else "Generalized"
+    if state != made:
+        yield (
+            f"image.gallery.definition: '{target.definition}' takes {state} images, but they are {made.lower()}; "
+            f"{'remove' if target.specialized else 'set'} image.gallery.specialized, or use another definition"
+        )

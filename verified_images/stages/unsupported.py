@@ -16,14 +16,6 @@ WINDOWS = (
     "preflight"
 )
 """What a preflight says of a template for Windows."""
-BUILDER = (
-    "keep_os_disk",
-    "security_encryption_type",
-)
-GALLERY = (
-    "specialized",
-    "confidential_vm_encryption",
-)
 IMAGE = ("vhd",)
 
 
@@ -33,12 +25,7 @@ def unsupported_problems(template: Template) -> Iterator[str]:
         yield WINDOWS
     else:
         yield from _changed("builder", template.builder, ("communicator",))
-    yield from _changed("builder", template.builder, BUILDER)
     yield from _changed("image", template.image, IMAGE)
-    if template.image.gallery:
-        yield from _changed("image.gallery", template.image.gallery, GALLERY)
-    if template.builder.security_type == "ConfidentialVM":
-        yield "builder.security_type: ConfidentialVM is not supported yet; remove it"
 
 
 def _changed(path: str, model: BaseModel, names: tuple[str, ...]) -> Iterator[str]:

@@ -173,7 +173,7 @@ class Builder(TemplateModel):
     os_disk_caching: Literal["None", "ReadOnly", "ReadWrite"] = "ReadWrite"
     """The caching of the OS disk and of the data disks."""
     keep_os_disk: bool = False
-    """Whether the machine's OS disk is kept when everything temporary is deleted."""
+    """Whether the machine's OS disk is kept in the ``resource_group`` once the image is published."""
     data_disk_sizes_gb: tuple[Annotated[int, Field(ge=1, le=32767)], ...] = ()
     """The sizes of empty data disks in GiB; they become part of the image."""
     data_disk_luns: tuple[Annotated[int, Field(ge=0, le=63)], ...] = ()
@@ -189,7 +189,7 @@ class Builder(TemplateModel):
     encryption_at_host: bool | None = None
     """Whether the host encrypts the disks' caches and temporary disks."""
     security_encryption_type: Literal["VMGuestStateOnly", "DiskWithVMGuestState"] | None = None
-    """What is encrypted of a confidential machine."""
+    """What is encrypted of a confidential machine; the guest's state alone unless given."""
 
     @model_validator(mode="after")
     def _plan_matches_source(self) -> Self:

@@ -79,7 +79,7 @@ class GalleryTarget(TemplateModel):
     confidential_vm_encryption: (
         Literal["EncryptedVMGuestStateOnlyWithPmk", "EncryptedWithPmk", "EncryptedWithCmk"] | None
     ) = None
-    """What is encrypted of the images of confidential machines."""
+    """What is encrypted of the images of confidential machines; the same as of the machine unless given."""
     timeout: Seconds | None = None
     """How long publishing may take."""
 

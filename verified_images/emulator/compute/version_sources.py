@@ -162,7 +162,7 @@ def _check_agreement(cloud: Cloud, source: Resource, definition: Resource, ident
             )
     security = facts["security_type"]
     allowed = str(features.get("SecurityType", ""))
-    if security in {"TrustedLaunch", "ConfidentialVM"} and security.removesuffix("VM") not in allowed:
+    if security in {"TrustedLaunch", "ConfidentialVM"} and security != allowed:
         raise ArmError(
             400,
             "BadRequest",
