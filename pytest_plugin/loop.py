@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_plugin.failures import without_history
 from pytest_plugin.schedule import plan_visits
 
 if TYPE_CHECKING:
@@ -34,7 +35,11 @@ class RunLoop:
         """Run the items of several specs in the order in which they become ready; of one, leave it to pytest."""
         if len(self._specs.runs) < _SEVERAL or session.testsfailed or not may_work_ahead(session.config):
             return None
-        ReadyFirstLoop(session, self._specs.work_ahead(session.items), self._specs.tell).run()
+        try:
+            ReadyFirstLoop(session, self._specs.work_ahead(session.items), self._specs.tell).run()
+        except KeyboardInterrupt as interrupt:
+            # A signal may come where Python knows of no line, which pytest cannot show.
+            raise without_history(interrupt, session.config) from None
         return True
 
 

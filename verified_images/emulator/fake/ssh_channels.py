@@ -47,17 +47,19 @@ def join_pipes(channel: paramiko.Channel, start: Start) -> None:
     process = start(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdin and process.stdout and process.stderr  # noqa: S101, PT018 - they were opened as pipes
     _feed(channel, process.stdin.fileno(), process.stdin.close)
-    with process.stdout as stdout, process.stderr as stderr, selectors.DefaultSelector() as selector:
-        selector.register(stdout, selectors.EVENT_READ, channel.sendall)
-        selector.register(stderr, selectors.EVENT_READ, channel.sendall_stderr)
-        with contextlib.suppress(OSError):
-            while selector.get_map():
-                for key, _ in selector.select():
-                    if data := os.read(key.fd, _CHUNK):
-                        key.data(data)
-                    else:
-                        selector.unregister(key.fileobj)
-    _finish(channel, process)
+    try:
+        with process.stdout as stdout, process.stderr as stderr, selectors.DefaultSelector() as selector:
+            selector.register(stdout, selectors.EVENT_READ, channel.sendall)
+            selector.register(stderr, selectors.EVENT_READ, channel.sendall_stderr)
+            with contextlib.suppress(OSError):
+                while selector.get_map():
+                    for key, _ in selector.select():
+                        if data := os.read(key.fd, _CHUNK):
+                            key.data(data)
+                        else:
+                            selector.unregister(key.fileobj)
+    finally:
+        _finish(channel, process)
 
 
 def join_terminal(channel: paramiko.Channel, start: Start, terminal: Terminal) -> None:
