@@ -8,9 +8,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+import threading
 import xml.etree.ElementTree as ET
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import connection
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 PATIENCE = 300.0
 """Seconds that a session may take on a busy machine."""
 
+# Starting a process asks for the end of all others, and of two threads that ask for one only one is told.
+_ASKING = threading.Lock()
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["tests.faults.preloaded"])
 _ALREADY_IMPORTED = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
@@ -119,14 +123,16 @@ class Sessions:
         environment = {"XDG_STATE_HOME": str(self.folder / "state"), **(environment or {})}
         process = _CONTEXT.Process(target=_work, args=(target, theirs, self.folder, self._output, environment))
         with ours:
-            with theirs:
+            with theirs, _ASKING:
                 process.start()
             try:
                 yield Session(process, ours)
             finally:
                 process.kill()
-                process.join()
-                process.close()
+                connection.wait([process.sentinel])
+                with _ASKING:
+                    process.join()
+                    process.close()
 
     def read_report(self) -> Mapping[str, str]:
         """Give the outcome of each case of the JUnit file.
@@ -153,8 +159,9 @@ class Session:
         Raises:
             AssertionError: it has not ended in time.
         """
-        self.process.join(PATIENCE)
-        code = self.process.exitcode
+        connection.wait([self.process.sentinel], PATIENCE)
+        with _ASKING:
+            code = self.process.exitcode
         assert code is not None, "the session has not come to its end"
         return code
 
