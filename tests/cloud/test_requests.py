@@ -157,7 +157,9 @@ def test_layer(arm: Arm, place: Place, scripted: ScriptedArm, golden: Callable[[
         os_disk_id=place.compute_id("disks", "os"),
     )
     compute.begin_machine(arm, place, spec).result()
-    golden("layer", [scripted.bodies("PUT", f"{kind}$")[0] for kind in ("snapshots/layer", "disks/os", "Machines/vm")])
+    golden("layer-snapshot", scripted.bodies("PUT", "snapshots/layer$")[0])
+    golden("layer-disk", scripted.bodies("PUT", "disks/os$")[0])
+    golden("layer-machine", scripted.bodies("PUT", "Machines/vm$")[0])
 
 
 def test_candidate_version(arm: Arm, place: Place, scripted: ScriptedArm, golden: Callable[[str, Any], None]) -> None:
