@@ -23,7 +23,7 @@ from xdist.scheduler import LoadFileScheduling, LoadGroupScheduling, LoadScopeSc
 from pytest_plugin.doing import STATUS_INPUT, Elsewhere
 from pytest_plugin.interrupts import TermAsInterrupt
 from pytest_plugin.leftovers import describe_cloud, offer_to_reap
-from pytest_plugin.local_azure import WORKER_INPUT, Endpoint, start
+from pytest_plugin.local_azure import WORKER_INPUT, start
 from pytest_plugin.options import settings_key
 from pytest_plugin.progress import TerminalLive
 from pytest_plugin.session import WORKER_OUTPUT
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from xdist.dsession import DSession
     from xdist.remote import Producer
     from xdist.workermanage import WorkerController
+
+    from verified_images.emulator.access import Access
 
 CLEANUP_SECONDS = 30 * 60.0
 """How long workers may clean up after Ctrl-C; pytest-xdist itself kills them after some seconds."""
@@ -70,7 +72,7 @@ class Distribution:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._undo = ExitStack()
-        self._endpoint: Endpoint | None = None
+        self._access: Access | None = None
         self._summaries: list[Summary] = []
         self._working: set[WorkerController] = set()
         self._term = TermAsInterrupt()
@@ -112,9 +114,9 @@ class Distribution:
         settings = self._config.stash[settings_key]
         node.workerinput[PLACES_INPUT] = (self._places, settings.jobs)
         if settings.cloud == "local":
-            if self._endpoint is None:
-                self._endpoint = start(settings, self._undo)
-            node.workerinput[WORKER_INPUT] = self._endpoint.as_worker_input()
+            if self._access is None:
+                self._access = start(settings, self._undo)
+            node.workerinput[WORKER_INPUT] = self._access
 
     def pytest_testnodedown(self, node: WorkerController) -> None:
         """Take what became of a worker's specs; a worker that died sends nothing."""

@@ -59,15 +59,7 @@ def start_local_azure(
     ``announced`` lets other processes find it.
     """
     with LocalCloud(folder, Options(hypervisor="fake", cache=cache, announced=announced)) as cloud:
-        connection = connect_local(
-            cloud.endpoint,
-            ca_bundle=cloud.ca_bundle,
-            tenant_id=cloud.account.tenant_id,
-            client_id=cloud.account.client_id,
-            client_secret=cloud.account.client_secret,
-            subscription_id=cloud.account.subscription_id,
-            proxy=cloud.proxy,
-        )
+        connection = connect_local(**cloud.access)
         make_targets(connection)
         yield cloud, connection
         connection.close()

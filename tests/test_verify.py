@@ -55,16 +55,7 @@ def guests_of(state: Path) -> list[str]:
 def what_there_is(state: Path) -> Mapping[str, str]:
     """Ask the local cloud itself for every resource that it has."""
     with LocalCloud(state, Options(hypervisor="fake")) as cloud:
-        account = cloud.account
-        connection = connect_local(
-            cloud.endpoint,
-            ca_bundle=cloud.ca_bundle,
-            tenant_id=account.tenant_id,
-            client_id=account.client_id,
-            client_secret=account.client_secret,
-            subscription_id=account.subscription_id,
-            proxy=cloud.proxy,
-        )
+        connection = connect_local(**cloud.access)
         try:
             return everything(connection)
         finally:

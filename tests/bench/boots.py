@@ -24,16 +24,7 @@ BOOT_SECONDS, INSTANCES_SECONDS, IMAGE_MIB = 90, 180, 600
 def measure() -> Iterator[Measurement]:
     """Measures the stages of a build without provisioners."""
     with tempfile.TemporaryDirectory() as name, LocalCloud(Path(name, "azure"), Options(cache=CACHE)) as cloud:
-        account = cloud.account
-        connection = connect_local(
-            cloud.endpoint,
-            ca_bundle=cloud.ca_bundle,
-            tenant_id=account.tenant_id,
-            client_id=account.client_id,
-            client_secret=account.client_secret,
-            subscription_id=account.subscription_id,
-            proxy=cloud.proxy,
-        )
+        connection = connect_local(**cloud.access)
         make_targets(connection)
         smoke = {"instances": 2}
         template = make_template(Path(name), provisioners=(), image={"gallery": GALLERY}, smoke=smoke)

@@ -95,23 +95,10 @@ def cloud(tmp_path_factory: pytest.TempPathFactory, platform: Platform) -> Itera
         role = RoleOnScope(role="Contributor", scope=f"/subscriptions/{cloud.account.subscription_id}")
         application, _ = cloud.add_application(NewApplication(name="ci", federated=(trusted,), roles=(role,)))
         platform.application = application.client_id
-        connection = connect(cloud)
+        connection = connect_local(**cloud.access)
         make_targets(connection)
         connection.close()
         yield cloud
-
-
-def connect(cloud: LocalCloud) -> CloudConnection:
-    account = cloud.account
-    return connect_local(
-        cloud.endpoint,
-        ca_bundle=cloud.ca_bundle,
-        tenant_id=account.tenant_id,
-        client_id=account.client_id,
-        client_secret=account.client_secret,
-        subscription_id=account.subscription_id,
-        proxy=cloud.proxy,
-    )
 
 
 def connect_as(cloud: LocalCloud, make: Callable[[], Credential]) -> CloudConnection:

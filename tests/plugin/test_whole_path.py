@@ -16,7 +16,6 @@ import pytest
 
 import pytest_plugin.local_targets
 import verified_images.emulator.fake.hypervisor
-from pytest_plugin.local_azure import Endpoint
 from tests.local_azure import everything
 from tests.plugin.conftest import OTHERS, PLUGIN
 from tests.plugin.test_reports import properties, read_cases
@@ -64,8 +63,7 @@ class Example:
 
     def ask(self) -> Mapping[str, str]:
         with LocalCloud(self.state, Options(hypervisor="fake", cache=self.cache)) as cloud:
-            values = Endpoint.of(cloud).as_worker_input()
-            connection = connect_local(values.pop("endpoint"), ca_bundle=Path(values.pop("ca_bundle")), **values)
+            connection = connect_local(**cloud.access)
             found = everything(connection)
             connection.close()
         return found

@@ -14,6 +14,7 @@ import threading
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from verified_images.cloud.credentials import RenewableCredential, find_credential
@@ -22,7 +23,6 @@ from verified_images.ssh.reach import SocksReach, reach_directly
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from azure.core.credentials import TokenCredential
     from azure.core.pipeline.transport import HttpTransport
@@ -201,7 +201,7 @@ def connect_azure(subscription_id: str, *, cloud: str = "public", reach: Reach =
 def connect_local(  # noqa: PLR0913 - what a local Azure tells of itself
     endpoint: str,
     *,
-    ca_bundle: Path,
+    ca_bundle: Path | str,
     tenant_id: str,
     client_id: str,
     client_secret: str,
@@ -227,7 +227,7 @@ def connect_local(  # noqa: PLR0913 - what a local Azure tells of itself
         subscription_id=subscription_id,
         credential=RenewableCredential(make),
         reach=SocksReach(proxy),
-        ca_bundle=ca_bundle,
+        ca_bundle=Path(ca_bundle),
         polling_interval=_LOCAL_POLLING_SECONDS,
     )
 

@@ -151,15 +151,6 @@ def _connect_local(options: argparse.Namespace, undo: ExitStack) -> CloudConnect
         cloud = find_running(state) or undo.enter_context(LocalCloud(state, Options(hypervisor=options.hypervisor)))
     except StateInUseError as error:
         raise VerifiedImagesError(str(error)) from error
-    account = cloud.account
-    connection = connect_local(
-        cloud.endpoint,
-        ca_bundle=cloud.ca_bundle,
-        tenant_id=account.tenant_id,
-        client_id=account.client_id,
-        client_secret=account.client_secret,
-        subscription_id=account.subscription_id,
-        proxy=cloud.proxy,
-    )
+    connection = connect_local(**cloud.access)
     undo.callback(connection.close)
     return connection

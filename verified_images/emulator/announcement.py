@@ -8,11 +8,13 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from verified_images.emulator.access import access_to
 from verified_images.emulator.account import ensure_account
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from verified_images.emulator.access import Access
     from verified_images.emulator.cloud import Account
 
 _FILE = "endpoint.json"
@@ -27,6 +29,11 @@ class RunningCloud:
     proxy: str
     ca_bundle: Path
     account: Account
+
+    @property
+    def access(self) -> Access:
+        """What a client has to know."""
+        return access_to(self.account, endpoint=self.endpoint, ca_bundle=self.ca_bundle, proxy=self.proxy)
 
     def close(self) -> None:
         """Leave it running: whoever serves it closes it."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from verified_images.emulator import authorization, compute, identity, local_calls, network, polling, resource_manager
+from verified_images.emulator.access import access_to
 from verified_images.emulator.account import ensure_account
 from verified_images.emulator.announcement import announce, withdraw
 from verified_images.emulator.app import make_app
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+    from verified_images.emulator.access import Access
     from verified_images.emulator.cloud import Account
     from verified_images.emulator.fault_rules import FaultRule
     from verified_images.emulator.hypervisor import Hypervisor
@@ -158,6 +160,11 @@ class LocalCloud:
         if options.announced:
             announce(self.state, self.endpoint, self.proxy)
             undo.callback(withdraw, self.state)
+
+    @property
+    def access(self) -> Access:
+        """What a client has to know."""
+        return access_to(self.account, endpoint=self.endpoint, ca_bundle=self.ca_bundle, proxy=self.proxy)
 
     def add_application(self, wanted: NewApplication) -> tuple[Application, str]:
         """Make an application that can log in, and give it with its secret, which is told only now.
