@@ -185,14 +185,23 @@ def sent_paths(connection: CloudConnection) -> list[str]:
     return [path.partition("/providers/")[2] for _, path, _ in connection.transport.bodies]
 
 
+@contextmanager
+def recorded_build(
+    connection: CloudConnection, template: Template, folder: Path
+) -> Iterator[tuple[CloudConnection, Build]]:
+    """Open a build that leaves nothing behind, with the connection that records what it sends."""
+    with (
+        nothing_left_behind(connection, folder),
+        connected_through(connection) as recorded,
+        opened_build(recorded, template, folder) as build,
+    ):
+        yield recorded, build
+
+
 def test_the_scale_sets_network_is_made_while_the_image_is_captured(
     connection: CloudConnection, template: Template, tmp_path: Path
 ) -> None:
-    with (
-        nothing_left_behind(connection, tmp_path),
-        connected_through(connection) as recorded,
-        opened_build(recorded, template, tmp_path) as build,
-    ):
+    with recorded_build(connection, template, tmp_path) as (recorded, build):
         captured = build.capture(build.provision(build.preflight()), PASSED)
         before = sent_paths(recorded)
         build.deploy(captured)
@@ -205,11 +214,7 @@ def test_the_scale_sets_network_is_made_while_the_image_is_captured(
 def test_no_network_is_made_for_a_scale_set_that_does_not_come(
     connection: CloudConnection, template: Template, tmp_path: Path
 ) -> None:
-    with (
-        nothing_left_behind(connection, tmp_path),
-        connected_through(connection) as recorded,
-        opened_build(recorded, template, tmp_path) as build,
-    ):
+    with recorded_build(connection, template, tmp_path) as (recorded, build):
         build.capture(build.provision(build.preflight()), PASSED, deploys=False)
         assert not any("loadBalancers" in path for path in sent_paths(recorded))
 
