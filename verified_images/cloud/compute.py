@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from verified_images.cloud.machine_extras import MachineExtras, add_extras
 from verified_images.cloud.operations import is_provisioned
-from verified_images.errors import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -88,9 +87,8 @@ def has_power_state(view: Mapping[str, Any], state: str) -> bool:
 def is_taken_back(arm: Arm, group: str, name: str) -> bool:
     """Tell whether Azure has stopped or deleted a spot machine, or is about to."""
     machines = arm.connection.compute.virtual_machines
-    try:
-        view: Any = arm.call("get virtual machine", name, lambda: machines.instance_view(group, name))
-    except NotFoundError:
+    view: Any = arm.find("get virtual machine", name, lambda: machines.instance_view(group, name))
+    if view is None:
         return True
     codes = {str(status["code"]).lower() for status in view.get("statuses") or ()}
     return not codes.isdisjoint(_TAKEN_BACK)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from verified_images.cloud.ids import parse_id
-from verified_images.errors import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -78,14 +77,11 @@ def find_version(arm: Arm, version_id: str, *, replication: bool = False) -> Map
     parsed = parse_id(version_id)
     versions = arm.connection.compute_of(parsed.subscription).gallery_image_versions
     expand = "ReplicationStatus" if replication else None
-    try:
-        return arm.call(
-            "get image version",
-            parsed.name,
-            lambda: versions.get(parsed.group, *parsed.names, expand=expand),
-        )
-    except NotFoundError:
-        return None
+    return arm.find(
+        "get image version",
+        parsed.name,
+        lambda: versions.get(parsed.group, *parsed.names, expand=expand),
+    )
 
 
 def begin_candidate_version(  # noqa: PLR0913 - what a version is made of

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from verified_images.errors import NotFoundError
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -25,22 +23,15 @@ def create_group(arm: Arm, name: str, location: str, tags: Mapping[str, str]) ->
 def find_location(arm: Arm, name: str) -> str | None:
     """Return the location of a resource group, such as westeurope, or None if there is no such group."""
     groups = arm.connection.resources.resource_groups
-    try:
-        group = arm.call("get resource group", name, lambda: groups.get(name))
-    except NotFoundError:
-        return None
-    return str(group["location"]).replace(" ", "").lower()
+    group = arm.find("get resource group", name, lambda: groups.get(name))
+    return None if group is None else str(group["location"]).replace(" ", "").lower()
 
 
 def group_exists(arm: Arm, name: str) -> bool:
     """Tell whether a resource group exists."""
     groups = arm.connection.resources.resource_groups
-    try:
-        # Not by HEAD: where that is refused, its answer does not say why.
-        arm.call("look for resource group", name, lambda: groups.get(name))
-    except NotFoundError:
-        return False
-    return True
+    # Not by HEAD: where that is refused, its answer does not say why.
+    return arm.find("look for resource group", name, lambda: groups.get(name)) is not None
 
 
 def delete_group(arm: Arm, name: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from verified_images.cloud.ids import parse_id
-from verified_images.errors import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,10 +17,7 @@ def find_image(arm: Arm, image_id: str) -> Mapping[str, Any] | None:
     """Return a managed image, in wire shape, or None where there is none of that id."""
     parsed = parse_id(image_id)
     images = arm.connection.compute_of(parsed.subscription).images
-    try:
-        return arm.call("get image", parsed.name, lambda: images.get(parsed.group, parsed.name))
-    except NotFoundError:
-        return None
+    return arm.find("get image", parsed.name, lambda: images.get(parsed.group, parsed.name))
 
 
 def begin_image_from_machine(  # noqa: PLR0913 - what an image is made of

@@ -49,8 +49,5 @@ def are_terms_accepted(arm: Arm, publisher: str, product: str, plan: str) -> boo
         f"/offerTypes/virtualmachine/publishers/{publisher}/offers/{product}/plans/{plan}/agreements/current"
     )
     resources = arm.connection.resources.resources
-    try:
-        answer = arm.call("get the terms of", plan, lambda: resources.get_by_id(terms, api_version=_TERMS_API_VERSION))
-    except NotFoundError:
-        return False
-    return bool((answer.get("properties") or {}).get("accepted"))
+    answer = arm.find("get the terms of", plan, lambda: resources.get_by_id(terms, api_version=_TERMS_API_VERSION))
+    return answer is not None and bool((answer.get("properties") or {}).get("accepted"))

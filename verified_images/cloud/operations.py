@@ -50,6 +50,17 @@ class Arm:
         with translated(what, on):
             return ask()
 
+    def find(self, what: str, on: str, ask: Callable[[], T]) -> T | None:
+        """Return the answer of a call as ``call`` does, or None where ARM knows of nothing of that name.
+
+        Raises:
+            CloudError: ARM refused it for another reason.
+        """
+        try:
+            return self.call(what, on, ask)
+        except NotFoundError:
+            return None
+
     def begin(
         self,
         what: str,
@@ -95,11 +106,7 @@ class Arm:
         """Return a look at a resource that is being deleted, for ``begin``."""
 
         def look() -> bool | None:
-            try:
-                self.call(f"get {kind}", name, ask)
-            except NotFoundError:
-                return True
-            return None
+            return True if self.find(f"get {kind}", name, ask) is None else None
 
         return look
 

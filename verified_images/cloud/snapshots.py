@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from verified_images.cloud.ids import parse_id
-from verified_images.errors import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,10 +72,7 @@ def find_snapshot(arm: Arm, snapshot_id: str) -> Mapping[str, Any] | None:
     """Return a snapshot, in wire shape, or None where there is none of that id."""
     parsed = parse_id(snapshot_id)
     snapshots = arm.connection.compute_of(parsed.subscription).snapshots
-    try:
-        return arm.call("get snapshot", parsed.name, lambda: snapshots.get(parsed.group, parsed.name))
-    except NotFoundError:
-        return None
+    return arm.find("get snapshot", parsed.name, lambda: snapshots.get(parsed.group, parsed.name))
 
 
 def delete_snapshot(arm: Arm, snapshot_id: str) -> None:

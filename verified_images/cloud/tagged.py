@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from verified_images.cloud.ids import parse_id
-from verified_images.errors import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,43 +16,25 @@ GROUP_TYPE = "microsoft.resources/resourcegroups"
 
 _COMPUTE, _DISKS, _GALLERIES, _NETWORK = "2024-07-01", "2024-03-02", "2024-03-03", "2024-05-01"
 
-# In the order in which Azure lets them go: a scale set before the image that it scales out from, a machine before
-# its interface, an interface before its addresses and network, the group last.
-_TYPES: Mapping[str, str] = {
-    "microsoft.compute/virtualmachinescalesets": _COMPUTE,
-    "microsoft.compute/virtualmachines": _COMPUTE,
-    "microsoft.compute/galleries/images/versions": _GALLERIES,
-    "microsoft.compute/images": _COMPUTE,
-    "microsoft.compute/snapshots": _DISKS,
-    "microsoft.compute/disks": _DISKS,
-    "microsoft.network/loadbalancers": _NETWORK,
-    "microsoft.network/networkinterfaces": _NETWORK,
-    "microsoft.network/publicipaddresses": _NETWORK,
-    "microsoft.network/virtualnetworks": _NETWORK,
-    "microsoft.network/networksecuritygroups": _NETWORK,
-    GROUP_TYPE: "",
+# The api-version of each type, and the wave of a clean-up that it goes in, all of which Azure lets go at the same time.
+# The order is that of going one by one: a scale set before the image that it scales out from, a machine before its
+# interface, an interface before its addresses and network, the group last. In waves an image goes before the machine
+# that it is still being made from, if something has ended the build just then.
+_TYPES: Mapping[str, tuple[str, int]] = {
+    "microsoft.compute/virtualmachinescalesets": (_COMPUTE, 0),
+    "microsoft.compute/virtualmachines": (_COMPUTE, 2),
+    "microsoft.compute/galleries/images/versions": (_GALLERIES, 1),
+    "microsoft.compute/images": (_COMPUTE, 1),
+    "microsoft.compute/snapshots": (_DISKS, 1),
+    "microsoft.compute/disks": (_DISKS, 3),
+    "microsoft.network/loadbalancers": (_NETWORK, 3),
+    "microsoft.network/networkinterfaces": (_NETWORK, 3),
+    "microsoft.network/publicipaddresses": (_NETWORK, 4),
+    "microsoft.network/virtualnetworks": (_NETWORK, 4),
+    "microsoft.network/networksecuritygroups": (_NETWORK, 4),
+    GROUP_TYPE: ("", 5),
 }
-# An image before the machine that it is still being made from, if something has ended the build just then.
-_WAVES = (
-    {"microsoft.compute/virtualmachinescalesets"},
-    {
-        "microsoft.compute/galleries/images/versions",
-        "microsoft.compute/images",
-        "microsoft.compute/snapshots",
-    },
-    {"microsoft.compute/virtualmachines"},
-    {
-        "microsoft.compute/disks",
-        "microsoft.network/loadbalancers",
-        "microsoft.network/networkinterfaces",
-    },
-    {
-        "microsoft.network/publicipaddresses",
-        "microsoft.network/virtualnetworks",
-        "microsoft.network/networksecuritygroups",
-    },
-    {GROUP_TYPE},
-)
+_WAVES = sorted({wave for _, wave in _TYPES.values()})
 _ORDER = {kind: place for place, kind in enumerate(_TYPES)}
 
 
@@ -85,17 +66,12 @@ def find_tags(arm: Arm, resource_id: str) -> Mapping[str, str] | None:
     resources = arm.connection.resources
     kind = type_of(resource_id)
     group = resource_id.strip("/").split("/")[3]
-    try:
-        if kind == GROUP_TYPE:
-            found: Any = arm.call("get resource group", group, lambda: resources.resource_groups.get(group))
-        else:
-            version = _TYPES[kind]
-            found = arm.call(
-                "get", resource_id, lambda: resources.resources.get_by_id(resource_id, api_version=version)
-            )
-    except NotFoundError:
-        return None
-    return dict(found.get("tags") or {})
+    if kind == GROUP_TYPE:
+        found: Any = arm.find("get resource group", group, lambda: resources.resource_groups.get(group))
+    else:
+        version, _ = _TYPES[kind]
+        found = arm.find("get", resource_id, lambda: resources.resources.get_by_id(resource_id, api_version=version))
+    return None if found is None else dict(found.get("tags") or {})
 
 
 def set_tag(arm: Arm, resource_id: str, name: str, value: str) -> None:
@@ -117,7 +93,7 @@ def delete_by_id(arm: Arm, resource_id: str) -> None:
         group = resource_id.strip("/").split("/")[3]
         arm.run("delete resource group", group, lambda: resources.resource_groups.begin_delete(group))
         return
-    version = _TYPES[kind]
+    version, _ = _TYPES[kind]
     name = parse_id(resource_id).name
     arm.run(
         f"delete {noun_of(kind)}",
@@ -134,8 +110,8 @@ def in_deletion_order(ids: Sequence[str]) -> tuple[str, ...]:
 
 def in_deletion_waves(ids: Sequence[str]) -> tuple[tuple[str, ...], ...]:
     """Return the ids in groups, one after the other: Azure lets all of a group go at the same time."""
-    waves = ([one for one in ids if type_of(one) in wave] for wave in _WAVES)
-    return tuple(tuple(wave) for wave in waves if wave)
+    waves = (tuple(one for one in ids if _TYPES[type_of(one)][1] == wave) for wave in _WAVES)
+    return tuple(filter(None, waves))
 
 
 def type_of(resource_id: str) -> str:

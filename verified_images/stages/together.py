@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from concurrent.futures import FIRST_EXCEPTION, Future, wait
+from concurrent.futures import ALL_COMPLETED, FIRST_EXCEPTION, Future, wait
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -86,7 +86,7 @@ def settle(futures: Sequence[Future[Any]]) -> None:
         DeadlineError: the budget ended first.
         CalledOffError: nobody wants it any more.
     """
-    _await(futures, "ALL_COMPLETED")
+    _await(futures, ALL_COMPLETED)
 
 
 def _await(futures: Sequence[Future[Any]], until: str) -> None:
