@@ -33,6 +33,7 @@ def test_a_playbook_makes_an_image_and_a_scale_set_of_it(running: RunningCloud, 
             env={
                 **environment,
                 **clients_environment(running, as_azure=True),
+                "ANSIBLE_SSH_ARGS": "-o ControlMaster=no",  # its socket's path would be too long below tmp_path
                 "HOME": str(tmp_path),
                 "LANG": "C.UTF-8",
                 "PATH": f"{BINARIES}:{os.environ['PATH']}",
