@@ -253,7 +253,7 @@ def test_the_functions_of_the_deployment_tell_where_it_is(deployer: Deployer) ->
         "wide": f"{base}/providers/Microsoft.X/a/one",
         "extension": f"{base}/resourceGroups/g/providers/Microsoft.X/a/one",
         "everywhere": "/providers/Microsoft.X/a/one",
-        "manager": deployer.azure.cloud.endpoint,
+        "manager": f"{deployer.azure.cloud.endpoint}/",
         "zones": ["1", "2"],
         "kind": "loadBalancers",
     }
