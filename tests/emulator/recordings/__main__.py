@@ -1,7 +1,11 @@
-"""Print in what the local Azure differs from recordings: ``python -m tests.emulator.recordings [NAME...]``."""
+"""Print in what the local Azure differs from recordings: ``python -m tests.emulator.recordings [NAME...]``.
+
+``--folder FOLDER`` plays the recordings in another folder, and below it, than those that the tests play.
+"""
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 from pathlib import Path
@@ -14,11 +18,11 @@ from verified_images.emulator.identity import issue_token
 from verified_images.emulator.timing import Timing
 
 
-def main(parts: list[str]) -> None:
+def main(parts: list[str], other: Path | None) -> None:
     """Play the recordings with a name that has one of the parts in it, all if there are none."""
     tally = Tally()
     with tempfile.TemporaryDirectory() as folder:
-        for name, file in recording_files().items():
+        for name, file in recording_files(other).items():
             if parts and not any(part in name for part in parts):
                 continue
             options = Options(hypervisor="fake", cache=Path(folder) / "cache", timing=Timing(default=0.002))
@@ -38,4 +42,8 @@ def _say(line: str) -> None:
     sys.stdout.write(line + "\n")
 
 
-main(sys.argv[1:])
+parser = argparse.ArgumentParser(prog="python -m tests.emulator.recordings")
+parser.add_argument("names", nargs="*", metavar="NAME", help="a part of the names of recordings to play")
+parser.add_argument("--folder", type=Path, help="where other recordings are than those that the tests play")
+arguments = parser.parse_args()
+main(arguments.names, arguments.folder)

@@ -58,10 +58,14 @@ def find_shared_folder() -> Path | None:
     return None
 
 
-def recording_files() -> dict[str, Path]:
-    """Give the files of recordings by name, ``azure-cli/vm__test_vm_usage``; empty where there are none."""
+def recording_files(folder: Path | None = None) -> dict[str, Path]:
+    """Give the files of recordings by name, ``azure-cli/vm__test_vm_usage``; empty where there are none.
+
+    They are those in ``folder`` and below it, those of ``shared/azure`` without it.
+    """
     shared = find_shared_folder()
-    files = sorted((shared / "recordings").glob("*/*.*")) if shared else []
+    folder = folder or (shared and shared / "recordings")
+    files = sorted(folder.rglob("*.*")) if folder else []
     return {f"{file.parent.name}/{file.stem}": file for file in files if file.suffix in {".json", ".yaml"}}
 
 
