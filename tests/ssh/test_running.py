@@ -16,6 +16,8 @@ from verified_images.ssh.reach import reach_directly
 from verified_images.ssh.session import Session
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.ssh.openssh import OpenSSHServer
 
 # The session is one on purpose: that examples follow each other on it is part of what is tested.
@@ -178,15 +180,21 @@ def test_the_error_of_a_command_without_time_names_no_secret(server: OpenSSHServ
     assert "hunter2" not in str(caught.value)
 
 
-def test_neither_text_nor_environment_is_in_the_process_list(session: Session) -> None:
+def test_neither_text_nor_environment_is_in_the_process_list(session: Session, tmp_path: Path) -> None:
+    def command(name: str) -> str:
+        return f"touch {tmp_path}/{name}; until [ -e {tmp_path}/go ]; do sleep 0.05; done; : planted-text"
+
     with concurrent.futures.ThreadPoolExecutor() as pool:
         running = [
-            pool.submit(session.run, "sleep 1.4717; : planted-text", env={"SECRET": "planted-value"}),
-            pool.submit(session.run, "sleep 1.4717; : planted-text", stdin=b"", env={"SECRET": "planted-value"}),
+            pool.submit(session.run, command("one"), env={"SECRET": "planted-value"}, timeout=60),
+            pool.submit(session.run, command("two"), stdin=b"", env={"SECRET": "planted-value"}, timeout=60),
         ]
-        while processes("sleep 1.4717").count("\n") < 1:
+        while not ((tmp_path / "one").exists() and (tmp_path / "two").exists()):
+            assert not any(future.done() for future in running)
             time.sleep(0.05)
-        assert processes("planted-") == ""
+        seen = processes("planted-")
+        (tmp_path / "go").touch()
+        assert seen == ""
         assert all(future.result().exit_code == 0 for future in running)
 
 
@@ -205,17 +213,22 @@ def test_text_and_input_arrive_as_they_are_where_both_are_given(session: Session
 
 @shared
 @given(command=texts)
-def test_no_text_can_break_the_shell_that_runs_it(session: Session, command: str) -> None:
+def test_no_text_can_break_the_shell_that_runs_it(
+    session: Session, tmp_path_factory: pytest.TempPathFactory, command: str
+) -> None:
     # In an empty PATH, so that a random word starts nothing; a background job is the only thing that could linger.
-    session.run(command.replace("&", ""), env={"PATH": "/nonexistent"}, timeout=20)
+    text = f"cd {tmp_path_factory.getbasetemp()}\n{command.replace('&', '')}"
+    session.run(text, env={"PATH": "/nonexistent"}, timeout=20)
     assert session.run("echo fine").stdout == b"fine\n"
 
 
 @shared
 @given(command=st.binary(max_size=40))
-def test_no_bytes_can_break_the_shell_that_runs_them(session: Session, command: bytes) -> None:
+def test_no_bytes_can_break_the_shell_that_runs_them(
+    session: Session, tmp_path_factory: pytest.TempPathFactory, command: bytes
+) -> None:
     text = command.replace(b"\0", b"").replace(b"&", b"").decode("utf-8", "surrogateescape")
-    session.run(text, env={"PATH": "/nonexistent"}, timeout=20)
+    session.run(f"cd {tmp_path_factory.getbasetemp()}\n{text}", env={"PATH": "/nonexistent"}, timeout=20)
     assert session.run("echo fine").stdout == b"fine\n"
 
 
