@@ -69,7 +69,7 @@ def files_in(folder: Path) -> list[Path]:
 def test_dev_verify_builds_verifies_and_publishes_the_example(tmp_path: Path) -> None:
     state, report = tmp_path / "azure", tmp_path / "report.xml"
     run = start(state, report)
-    output, _ = run.communicate()
+    output, _ = run.communicate(timeout=1500)
     assert run.returncode == 0, output
     cases = {case.get("name"): case for case in ET.parse(report).getroot().iter("testcase")}  # noqa: S314 - our own report
     assert {"preflight", "provision", "capture", "deploy", "publish", "cleanup"} <= set(cases)

@@ -11,8 +11,10 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
+from azure.core.rest import HttpRequest
 
 from tests.cloud.scripted_arm import SUBSCRIPTION, Answer, ScriptedArm, connect
 from verified_images.cloud.connection import CloudConnection, connect_azure
@@ -21,6 +23,7 @@ from verified_images.cloud.operations import Arm
 from verified_images.cloud.transport import InterruptibleTransport
 from verified_images.errors import AccessDeniedError
 from verified_images.ssh.reach import reach_directly
+from verified_images.waiting import Budget, within
 
 if TYPE_CHECKING:
     from verified_images.cloud.place import Place
@@ -118,6 +121,24 @@ def test_closing_ends_pauses_and_the_credential() -> None:
     thread.join(10)
     assert ended
     assert credential.closed
+
+
+@pytest.mark.parametrize(("left", "longest"), [(3600.0, 30.0), (5.0, 5.0)])
+def test_a_network_that_is_gone_is_not_waited_for_longer_than_is_left(
+    monkeypatch: pytest.MonkeyPatch, left: float, longest: float
+) -> None:
+    transport = InterruptibleTransport(connection_verify=True, use_env_settings=False)
+    given: list[tuple[float, float]] = []
+
+    def time_out(*_: object, timeout: tuple[float, float], **__: object) -> None:
+        given.append(timeout)
+        raise requests.exceptions.ConnectTimeout
+
+    monkeypatch.setattr(transport.session, "request", time_out)
+    with transport, within(Budget("cleanup", left)), pytest.raises(ServiceRequestError):
+        transport.send(HttpRequest("GET", "https://arm.test/subscriptions"))
+    assert given[0][0] == pytest.approx(longest, abs=1.0)
+    assert given[0][1] == pytest.approx(min(left, 300.0), abs=1.0)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.connection import Connection
 
+PATIENCE = 300.0
+"""Seconds that a session may take on a busy machine, or the signal that it waits for."""
+
 _CHANGING = {"PUT", "PATCH", "POST", "DELETE"}
 _ASKING = "/retrieveBootDiagnosticsData"  # a POST, as often as it takes
 
@@ -85,7 +88,7 @@ class _Waiter:
             self.waits += 1
         self.wire.send("here")
         # A wait that the signal has broken off leaves what was sent for it.
-        while self.wire.recv() != self.waits:
+        while self.wire.poll(PATIENCE) and self.wire.recv() != self.waits:
             pass
 
 

@@ -13,10 +13,11 @@ import xml.etree.ElementTree as ET
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import connection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.faults.moments import PATIENCE
 from tests.plugin.conftest import OTHERS, PLUGIN
 from verified_images.cli import main
 
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
 
     from verified_images.emulator.local_cloud import LocalCloud
 
-PATIENCE = 300.0
-"""Seconds that a session may take on a busy machine."""
+_DYING = 60.0
 
 # Starting a process asks for the end of all others, and of two threads that ask for one only one is told.
 _ASKING = threading.Lock()
@@ -129,10 +129,7 @@ class Sessions:
                 yield Session(process, ours)
             finally:
                 process.kill()
-                connection.wait([process.sentinel])
-                with _ASKING:
-                    process.join()
-                    process.close()
+                _await_end(process)
 
     def read_report(self) -> Mapping[str, str]:
         """Give the outcome of each case of the JUnit file.
@@ -153,6 +150,16 @@ class Session:
     process: ForkServerProcess
     wire: Connection
 
+    def receive(self) -> Any:  # noqa: ANN401 - whatever its plugin sends
+        """Wait for what its plugin sends, and give it.
+
+        Raises:
+            AssertionError: nothing has come in time.
+            EOFError: it has ended without a word.
+        """
+        assert self.wire.poll(PATIENCE), f"the session has told nothing within {PATIENCE:.0f} s"
+        return self.wire.recv()
+
     def wait(self) -> int:
         """Wait for its end, and give its exit code; that of a signal is negative.
 
@@ -168,6 +175,14 @@ class Session:
     def send_signal(self, number: int) -> None:
         """Send a signal to the process."""
         os.kill(self.process.pid or 0, number)
+
+
+def _await_end(process: ForkServerProcess) -> None:
+    """Wait for the end of a process that was killed; what goes wrong with it here fails the test at once."""
+    assert connection.wait([process.sentinel], _DYING), "a session that was killed has not ended"
+    with _ASKING:
+        process.join(_DYING)
+        process.close()
 
 
 @dataclass(frozen=True, slots=True)

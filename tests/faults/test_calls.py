@@ -63,6 +63,7 @@ def test_each_call_and_each_fault_once(azure: Azure, calls: tuple[Call, ...], tm
 
 
 @pytest.mark.faults_full
+@pytest.mark.timeout(6 * 3600)
 def test_every_fault_at_every_call(azure: Azure, calls: tuple[Call, ...], tmp_path: Path) -> None:
     check(
         run_all(azure, tmp_path, [(call, fault) for call in calls for fault in FAULTS if call.waits or not fault.waits])

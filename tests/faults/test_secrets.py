@@ -94,7 +94,7 @@ def show_everything(sessions: Sessions, state: Path) -> Planted:
         "junit_family=xunit1",
     )
     with sessions.begin(*options, plugin=Watch(), environment=environment) as session:
-        journals, private = session.wire.recv()
+        journals, private = session.receive()
         assert session.wait() == pytest.ExitCode.TESTS_FAILED, sessions.output
     # The lines of a key that are its own.
     own = {f"key {number} line {place}": line for number, key in enumerate(private) for place, line in _lines_of(key)}

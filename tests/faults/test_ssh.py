@@ -76,7 +76,7 @@ def steps(azure: Azure, tmp_path_factory: pytest.TempPathFactory) -> tuple[Step,
     number = next(NUMBERS)
     sessions = prepare(azure, tmp_path_factory.mktemp("discovery"), number)
     with sessions.begin(plugin=Strikes()) as session:
-        found, _ = session.wire.recv()
+        found, _ = session.receive()
         assert session.wait() == 0, sessions.output
     return tuple(found)
 
@@ -101,7 +101,7 @@ def run_cell(azure: Azure, folder: Path, plan: Plan) -> Cell:
     sessions = prepare(azure, folder / f"cell-{number}", number)
     with sessions.begin(plugin=Strikes(*plan)) as session:
         try:
-            _, struck = session.wire.recv()
+            _, struck = session.receive()
         except EOFError:
             struck = False
         code = session.wait()
@@ -150,6 +150,7 @@ def test_each_fault_at_some_step(azure: Azure, steps: tuple[Step, ...], tmp_path
 
 
 @pytest.mark.faults_full
+@pytest.mark.timeout(6 * 3600)
 def test_every_fault_at_every_step(azure: Azure, steps: tuple[Step, ...], tmp_path: Path) -> None:
     plans = [Plan(step, fault) for step in steps for fault in FAULTS]
     logins = [step for step in steps if step.call == LOG_IN]

@@ -148,5 +148,6 @@ def test_some_ways_at_each_place(azure: Azure, tmp_path: Path) -> None:
 
 
 @pytest.mark.faults_full
+@pytest.mark.timeout(6 * 3600)
 def test_every_way_at_each_place(azure: Azure, tmp_path: Path) -> None:
     run_all(azure, tmp_path, [Plan(test, way) for test, way in product(PLACES, WAYS)])

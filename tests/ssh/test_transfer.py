@@ -135,7 +135,7 @@ def test_a_secret_file_is_never_readable_by_others(session: Session, tmp_path: P
     program = upload_content(b"", str(there), Ownership(mode=0o644)).program
     with Stream(session._link, program, look, sudo=False) as stream:
         assert list(stream.output(None)) == []
-        assert stream.exit_code() == 0
+        assert stream.exit_code(None) == 0
     assert modes == [0o600]
     assert there.stat().st_mode & 0o777 == 0o644
     assert there.read_bytes() == b"secret"
@@ -174,6 +174,12 @@ def test_a_source_that_is_missing_is_told_of_before_anything_is_done(session: Se
     assert not (tmp_path / "there").exists()
 
 
+def test_a_pipe_is_refused_and_not_waited_for(session: Session, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="it is a pipe: write it to a file first"):
+        session.upload(tmp_path / "pipe", str(tmp_path / "there"))
+
+
 def test_a_large_upload_that_the_far_side_refuses_ends(session: Session, tmp_path: Path) -> None:
     (tmp_path / "big").write_bytes(bytes(30_000_000))
     with pytest.raises(CommandError, match="No space"):
@@ -185,6 +191,11 @@ def test_time_is_up_for_an_upload_that_nobody_takes(session: Session, tmp_path: 
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(DeadlineError, match="the end of 'upload of"):
         session.upload(tmp_path / "big", str(tmp_path / "pipe"), timeout=1.0)
+
+
+def test_time_is_up_for_a_command_that_goes_on_without_its_output(session: Session) -> None:
+    with pytest.raises(DeadlineError, match="the end of 'exec"):
+        session.run("exec >&- 2>&-; sleep 20", stdin=b"", timeout=1.0)
 
 
 def test_a_folder_comes_back_as_it_went(session: Session, tree: Path, tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from verified_images.waiting import current_budget, patient
 # Each long-running operation polls in a thread of its own; the SDK's ten kept connections are soon too few.
 _KEPT_CONNECTIONS = 64
 _SHORTEST_WAIT = 1.0  # seconds
+# The SDK waits 300 s for a connection, and does so again for each retry: a network that is gone would seem to hang.
+_LONGEST_TO_CONNECT = 30.0
 
 
 class InterruptibleTransport(RequestsTransport):  # type: ignore[misc]  # the SDK exports it lazily
@@ -38,9 +40,12 @@ class InterruptibleTransport(RequestsTransport):  # type: ignore[misc]  # the SD
         self._begun = threading.local()
 
     def send(self, request: Any, **options: Any) -> Any:  # noqa: ANN401 - the SDK's own types
-        """Send a request; no answer is waited for longer than the budget in force allows."""
+        """Send a request; neither connection nor answer is waited for longer than the budget in force allows."""
+        longest = min(options.get("connection_timeout", self.connection_config.timeout), _LONGEST_TO_CONNECT)
+        options["connection_timeout"] = longest
         if budget := current_budget():
             budget.check()
+            options["connection_timeout"] = max(_SHORTEST_WAIT, min(longest, budget.remaining))
             longest = options.get("read_timeout", self.connection_config.read_timeout)
             options["read_timeout"] = max(_SHORTEST_WAIT, min(longest, budget.remaining))
         return super().send(request, **options)

@@ -76,6 +76,17 @@ class Link:
         with self._lock:
             self._taken.discard(channel)
 
+    def exit_status(self, channel: paramiko.Channel, deadline: Deadline | None) -> int:
+        """Wait for the exit code of a channel's command and return it; -1 where there is none.
+
+        Raises:
+            DeadlineError: the time is up first.
+        """
+        while not channel.status_event.wait(deadline.patience if deadline else _TICK):
+            if deadline:
+                deadline.check()
+        return channel.recv_exit_status()
+
     def lost(self, what: str) -> ConnectionLostError:
         """Return the error that says so, with the reason where one is known."""
         reason = self.transport.get_exception()

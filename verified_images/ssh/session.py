@@ -341,10 +341,10 @@ class Session:
         with Stream(self._link, upload.program, upload.feed, sudo=self._needs(sudo)) as stream:
             try:
                 collector.take(stream.output(deadline))
+                return stream.exit_code(deadline)
             except DeadlineError:
                 self._kill(stream, sudo=sudo)
                 raise
-            return stream.exit_code()
 
     def _upload(self, upload: Upload, what: str, destination: str, timeout: float | None, *, sudo: bool) -> None:
         what = f"upload of {what} to {destination}"
@@ -361,8 +361,9 @@ class Session:
         collector = Collector(self.masker, keep=_TAIL)
         left_out: tuple[str, ...] = ()
         problem: Exception | None = None
+        deadline = self._deadline(what, timeout)
         with Stream(self._link, download_program(remote), _nothing, sudo=self._needs(sudo)) as stream:
-            pieces = stream.output(self._deadline(what, timeout))
+            pieces = stream.output(deadline)
             try:
                 left_out = unpack(pieces, collector, remote, str(local))
             except DeadlineError:
@@ -371,7 +372,7 @@ class Session:
             except (tarfile.TarError, HostileArchiveError) as error:
                 problem = error
             collector.take(pieces)
-            code = stream.exit_code()
+            code = stream.exit_code(deadline)
         if code or problem:
             raise self._failed(what, code, collector) from problem
         return left_out

@@ -105,7 +105,7 @@ class Shell:
         while any(frame.closing is None for frame in frames.values()):
             stream, data = self._next(deadline)
             if not data:
-                return self._ended(frames, collector)
+                return self._ended(frames, collector, deadline)
             collector.add(stream, frames[stream].feed(data))
         self._leader_is_root = as_root
         return self._finished(frames)
@@ -156,7 +156,7 @@ class Shell:
         self.noisy = any(frame.before for frame in frames.values())
         return int(code or KILLED_SHELL)
 
-    def _ended(self, frames: dict[int, Frame], collector: Collector) -> int:
+    def _ended(self, frames: dict[int, Frame], collector: Collector, deadline: Deadline | None) -> int:
         """The shell is gone: with the connection, or killed by the command."""
         self._channel.close()
         while (arrival := self._arrivals.next(0)) is not None:
@@ -165,7 +165,7 @@ class Shell:
             collector.add(stream, frame.flush())
         if not self.link.settles():
             raise self.link.lost("a command was running")
-        code = self._channel.recv_exit_status()
+        code = self.link.exit_status(self._channel, deadline)
         return code if code > 0 else KILLED_SHELL
 
     @property

@@ -95,14 +95,15 @@ class Stream:
             if piece:
                 yield arrival.stream, piece
 
-    def exit_code(self) -> int:
+    def exit_code(self, deadline: Deadline | None) -> int:
         """Return the exit code, after the output has ended; -1 when the command was killed by a signal.
 
         Raises:
             ConnectionLostError: there is none, because the connection broke.
+            DeadlineError: the time is up; the command still runs, though it has closed its output.
             OSError, TarError: what ``feed`` raised, when the command itself did not fail.
         """
-        code = self._channel.recv_exit_status()
+        code = self.link.exit_status(self._channel, deadline)
         if code == -1 and not self.link.settles():
             raise self.link.lost("a command was running")
         if self._frames[STDERR].opening is None and code == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import stat
 import tarfile
@@ -45,8 +46,10 @@ def upload_file(source: Path, destination: str, ownership: Ownership) -> Upload:
     """Put the file ``source`` at ``destination``, or into it when that is a folder or ends with a slash.
 
     Raises:
-        OSError: the file cannot be read.
+        OSError: the file cannot be read, or is a pipe, which would be waited for and can be read only once.
     """
+    if source.is_fifo():
+        raise OSError(errno.ESPIPE, "it is a pipe: write it to a file first", str(source))
     with source.open("rb"):
         mode = ownership.mode if ownership.mode is not None else stat.S_IMODE(source.stat().st_mode)
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import paramiko
 import pytest
 
+from verified_images.emulator.fake.ssh_server import SshServer
+
 if TYPE_CHECKING:
     from tests.emulator.fake.conftest import Boot, LogIn
     from verified_images.emulator.fake.hypervisor import FakeHypervisor
@@ -176,6 +178,21 @@ def test_a_probe_that_says_nothing_disturbs_nobody(boot: Boot, log_in: LogIn, hy
     with socket.create_connection(hypervisor.forward("vm", 22), timeout=20) as probe:
         assert probe.recv(4) == b"SSH-"
     assert log_in().output("echo fine") == "fine"
+
+
+def test_a_connection_that_is_made_while_the_guest_ends_is_closed(
+    boot: Boot, hypervisor: FakeHypervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boot()
+    read_keys = SshServer._host_keys
+
+    def read_and_end(server: SshServer) -> list[paramiko.PKey]:
+        keys = read_keys(server)
+        hypervisor.stop("vm", graceful=False)
+        return keys
+
+    monkeypatch.setattr(SshServer, "_host_keys", read_and_end)
+    _assert_closed(hypervisor.forward("vm", 22))
 
 
 def _assert_closed(address: tuple[str, int]) -> None:

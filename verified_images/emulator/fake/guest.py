@@ -240,6 +240,8 @@ class Guest:
             if code != -signal.SIGHUP or boot.stopping.is_set() or not self._boots_again():
                 self._phase = "off"
             self._changed.notify_all()
+        if not self.is_running:
+            self.ssh.disconnect()  # who connected since the first time found it running still
 
     def _boots_again(self) -> bool:
         try:

@@ -48,7 +48,7 @@ class SshServer:
         """Serve a connection until it ends.
 
         Raises:
-            HypervisorError: the guest is off, or has no host keys.
+            HypervisorError: the guest is off, or has no host keys, or ended while the connection was made.
         """
         keys = self._host_keys()
         if not keys:
@@ -63,6 +63,7 @@ class SshServer:
         with self._lock:
             self._transports.add(transport)
         try:
+            self._check_running()
             transport.start_server(event=threading.Event(), server=_Login(self._guest, transport))
             transport.join()
         finally:
@@ -76,6 +77,11 @@ class SshServer:
             transports = tuple(self._transports)
         for transport in transports:
             transport.close()
+
+    def _check_running(self) -> None:
+        """Raise HypervisorError if the guest ended before ``disconnect`` could know of a connection."""
+        if not self._guest.is_running:
+            raise HypervisorError(f"the guest {self._guest.spec.name} is not running any more")
 
     def _host_keys(self) -> list[paramiko.PKey]:
         # Read for each connection, as sshd does: a deprovisioned guest lets nobody in.
