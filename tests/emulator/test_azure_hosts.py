@@ -8,6 +8,7 @@ import pytest
 import requests
 from azure.identity import ClientSecretCredential
 from azure.mgmt.resource.resources import ResourceManagementClient
+from azure.storage.blob import BlobServiceClient
 from cryptography import x509
 
 from verified_images.emulator.certificates import ensure_certificates
@@ -36,6 +37,31 @@ def test_an_sdk_that_is_told_nothing_but_the_proxy_works(
     with credential, ResourceManagementClient(credential, account.subscription_id) as client:
         client.resource_groups.create_or_update("as-azure", {"location": "westeurope"})
         client.resource_groups.begin_delete("as-azure").result()
+
+
+def test_blobs_are_at_the_names_that_azure_has_for_them(
+    local_cloud: LocalCloud, proxies: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxies["https"])
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(local_cloud.ca_bundle))
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    account = local_cloud.account
+    group = f"https://management.azure.com/subscriptions/{account.subscription_id}/resourceGroups/g"
+    url, version = f"{group}/providers/Microsoft.Storage/storageAccounts/golden", {"api-version": "2023-05-01"}
+    credential = ClientSecretCredential(account.tenant_id, account.client_id, account.client_secret)
+    with credential, requests.Session() as session:
+        session.headers["Authorization"] = (
+            f"Bearer {credential.get_token('https://management.azure.com/.default').token}"
+        )
+        session.put(group, params={"api-version": "2024-07-01"}, json={"location": "westeurope"}, timeout=30)
+        body: Any = {"location": "westeurope", "sku": {"name": "Standard_LRS"}, "kind": "StorageV2"}
+        session.put(url, params=version, json=body, timeout=30)
+        endpoint = session.get(url, params=version, timeout=30).json()["properties"]["primaryEndpoints"]["blob"]
+        assert endpoint == "https://golden.blob.core.windows.net/"
+        key = session.post(f"{url}/listKeys", params=version, timeout=30).json()["keys"][0]["value"]
+    with BlobServiceClient(endpoint, key) as service:
+        service.create_container("vhds").upload_blob("a/b", b"hello")
+        assert service.get_blob_client("vhds", "a/b").download_blob().readall() == b"hello"
 
 
 @pytest.mark.parametrize("host", ["management.azure.com", "login.microsoftonline.com"])

@@ -18,6 +18,7 @@ from starlette.routing import Route as WebRoute
 from verified_images.emulator.arm_errors import ArmError, unexpected
 from verified_images.emulator.calls import ConnectionDropped, answer_call
 from verified_images.emulator.rate_limits import rate_limit_headers
+from verified_images.emulator.storage.blob_service import LARGEST_BODY, find_call
 from verified_images.emulator.wire import Answer, FilePart, Request
 
 if TYPE_CHECKING:
@@ -63,7 +64,9 @@ def make_app(cloud: Cloud) -> Starlette:
 
 def _handle(cloud: Cloud, web: WebRequest, content: bytes) -> Response:
     try:
-        return _respond(web, answer_call(cloud, _read(web, content)))
+        request = _read(web, content)
+        _check_size(cloud, request)
+        return _respond(web, answer_call(cloud, request))
     except ConnectionDropped:
         raise
     except ArmError as error:
@@ -74,17 +77,33 @@ def _handle(cloud: Cloud, web: WebRequest, content: bytes) -> Response:
 
 
 def _read(web: WebRequest, content: bytes) -> Request:
-    if len(content) > _LARGEST_BODY:
+    path = re.sub("/{2,}", "/", web.url.path)
+    headers = {name.lower(): value for name, value in web.headers.items()}
+    query = {name.lower(): value for name, value in web.query_params.items()}
+    client = web.client.host if web.client else ""
+    return Request(
+        web.method,
+        path,
+        {},
+        query,
+        headers,
+        content,
+        f"{web.url.scheme}://{web.url.netloc}",
+        client,
+        {},
+        raw_path=web.scope["raw_path"].decode("ascii", errors="replace"),
+    )
+
+
+def _check_size(cloud: Cloud, request: Request) -> None:
+    if len(request.content) > _LARGEST_BODY and not (
+        len(request.content) <= LARGEST_BODY and find_call(cloud, request)
+    ):
         raise ArmError(
             413,
             "RequestContentTooLarge",
             f"The request content size exceeds the maximum of {_LARGEST_BODY} bytes.",
         )
-    path = re.sub("/{2,}", "/", web.url.path)
-    headers = {name.lower(): value for name, value in web.headers.items()}
-    query = {name.lower(): value for name, value in web.query_params.items()}
-    client = web.client.host if web.client else ""
-    return Request(web.method, path, {}, query, headers, content, f"{web.url.scheme}://{web.url.netloc}", client, {})
 
 
 def _respond(web: WebRequest, answer: Answer) -> Response:

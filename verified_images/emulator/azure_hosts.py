@@ -10,17 +10,23 @@ from urllib.parse import urlsplit
 RESOURCE_MANAGER = "management.azure.com"
 LOGIN = "login.microsoftonline.com"
 AZURE_HOSTS = frozenset({RESOURCE_MANAGER, LOGIN, "login.windows.net", "login.microsoft.com", "sts.windows.net"})
+BLOB_SUFFIX = ".blob.core.windows.net"
+"""What follows the name of a storage account in the host of its blobs."""
 HTTPS = 443
 
 
 def is_azures(host: str, port: int) -> bool:
-    """Tell whether a client that connects to a host's port means Azure's Resource Manager or login."""
-    return port == HTTPS and host.lower().rstrip(".") in AZURE_HOSTS
+    """Tell whether a client that connects to a host's port means Azure's Resource Manager, login or blobs."""
+    return port == HTTPS and _is_azure(host.lower().rstrip("."))
 
 
 def stands_for_azure(base_url: str) -> bool:
     """Tell whether a client that has called ``base_url`` takes the local Azure for Azure itself."""
-    return urlsplit(base_url).hostname in AZURE_HOSTS
+    return _is_azure(urlsplit(base_url).hostname or "")
+
+
+def _is_azure(host: str) -> bool:
+    return host in AZURE_HOSTS or host.endswith(BLOB_SUFFIX)
 
 
 def login_url(base_url: str) -> str:

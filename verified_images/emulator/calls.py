@@ -16,13 +16,15 @@ from verified_images.emulator.fault_answers import refusal
 from verified_images.emulator.identity import check_token
 from verified_images.emulator.locations import LOCATIONS, normalize_location
 from verified_images.emulator.resource_manager.providers import check_registered
+from verified_images.emulator.routing import Route
+from verified_images.emulator.storage.blob_service import as_storage_answers, find_call
 from verified_images.emulator.wire import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from verified_images.emulator.cloud import Cloud
-    from verified_images.emulator.routing import Route
+    from verified_images.emulator.storage.blob_service import BlobCall
     from verified_images.emulator.wire import Request
 
 _API_VERSION = re.compile(r"20(1[4-9]|2\d)-\d\d-\d\d(-[a-z]+)?")
@@ -45,12 +47,22 @@ def answer_call(cloud: Cloud, request: Request) -> Answer:
         ArmError: the call is refused.
         ConnectionDropped: it is to go without an answer.
     """
+    if call := find_call(cloud, request):
+        return _answer_blob_call(cloud, request, call)
     looked_up = "GET" if request.method == "HEAD" and not cloud.routes.has("HEAD", request.path) else request.method
     route, parameters = cloud.routes.match(looked_up, request.path)
     if route.anonymous:
         request = replace(request, parameters=parameters)
         return _strike(cloud, route, request, Action("Microsoft.Entra/tokens/action", "Microsoft.Entra/tokens", ""))
     return carry_out(cloud, request, check_token(cloud.account, request.headers, request.base_url))
+
+
+def _answer_blob_call(cloud: Cloud, request: Request, call: BlobCall) -> Answer:
+    route = Route(request.method, request.path, call.answer, anonymous=True)
+    try:
+        return _strike(cloud, route, request, call.action_of(request))
+    except ArmError as error:
+        return as_storage_answers(error)
 
 
 def carry_out(cloud: Cloud, request: Request, caller: Mapping[str, Any]) -> Answer:

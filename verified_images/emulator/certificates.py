@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from verified_images.emulator.azure_hosts import AZURE_HOSTS
+from verified_images.emulator.azure_hosts import AZURE_HOSTS, BLOB_SUFFIX
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ _RENEW_BEFORE = timedelta(days=30)
 _SERVER_NAMES = x509.SubjectAlternativeName(
     [
         x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
-        *(x509.DNSName(name) for name in ("localhost", *sorted(AZURE_HOSTS))),
+        *(x509.DNSName(name) for name in ("localhost", *sorted(AZURE_HOSTS), f"*{BLOB_SUFFIX}")),
     ]
 )
 

@@ -29,6 +29,8 @@ from verified_images.emulator.records import Records
 from verified_images.emulator.recovery import recover
 from verified_images.emulator.routing import Routes
 from verified_images.emulator.server import Server
+from verified_images.emulator.storage.blob_copies import fail_interrupted
+from verified_images.emulator.storage.blob_records import remove_stray_files
 from verified_images.emulator.storage.storage_accounts import StorageAccounts
 from verified_images.emulator.store import Store
 from verified_images.emulator.timing import Timing
@@ -147,6 +149,8 @@ class LocalCloud:
         )
         compute.recover(self.cloud)
         recover(self.cloud)
+        fail_interrupted(self.cloud)
+        remove_stray_files(self.cloud)
         gateway = Gateway(self.cloud, options.proxy_port)
         undo.callback(gateway.close)
         hypervisor.route_by(partial(route, self.cloud, gateway.balancing))

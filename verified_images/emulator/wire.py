@@ -24,7 +24,8 @@ class Request:
 
     ``parameters`` are the values of the route's placeholders, ``query`` has lower-case keys, ``headers``
     lower-case names, ``client`` is the caller's IP address and ``caller`` the claims of its token. ``dispatch``
-    answers another request in the caller's name. ``fault`` is the rule that strikes the call.
+    answers another request in the caller's name. ``raw_path`` is the path as it was sent, ``fault`` the rule that
+    strikes the call.
     """
 
     method: str
@@ -37,6 +38,7 @@ class Request:
     client: str
     caller: Mapping[str, Any]
     dispatch: Callable[[Request], Answer] | None = None
+    raw_path: str = ""
     fault: FaultRule | None = None
 
     @property

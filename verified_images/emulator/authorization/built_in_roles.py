@@ -14,14 +14,18 @@ _DEPLOYING = [
 ]
 
 
+_BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers"
+
+
 def _role(identifier: str, name: str, description: str, actions: list[str], not_actions: list[str]) -> dict[str, Any]:
+    permission = {"actions": actions, "notActions": not_actions, "dataActions": [], "notDataActions": []}
     return {
         "properties": {
             "roleName": name,
             "type": "BuiltInRole",
             "description": description,
             "assignableScopes": ["/"],
-            "permissions": [{"actions": actions, "notActions": not_actions, "dataActions": [], "notDataActions": []}],
+            "permissions": [permission],
             "createdOn": "2015-02-02T21:55:09.8806423Z",
             "updatedOn": "2021-11-11T20:13:47.8628684Z",
             "createdBy": None,
@@ -30,6 +34,14 @@ def _role(identifier: str, name: str, description: str, actions: list[str], not_
         "type": "Microsoft.Authorization/roleDefinitions",
         "name": identifier,
     }
+
+
+def _data_role(identifier: str, name: str, description: str, verbs: tuple[str, ...]) -> dict[str, Any]:
+    """Give a role on blobs: of the verbs, those that containers have too are for them as well."""
+    actions = [f"{_BLOBS}/{verb}" for verb in verbs if "/" not in verb]
+    role = _role(identifier, name, description, actions, [])
+    role["properties"]["permissions"][0]["dataActions"] = [f"{_BLOBS}/blobs/{verb}" for verb in verbs]
+    return role
 
 
 OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
@@ -108,6 +120,18 @@ BUILT_IN_ROLES = {
             "Lets you manage networks, but not access to them.",
             [*_DEPLOYING, "Microsoft.Network/*"],
             [],
+        ),
+        _data_role(
+            "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
+            "Storage Blob Data Contributor",
+            "Allows for read, write and delete access to Azure Storage blob containers and data.",
+            ("delete", "read", "write", "move/action", "add/action"),
+        ),
+        _data_role(
+            "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",
+            "Storage Blob Data Reader",
+            "Allows for read access to Azure Storage blob containers and data.",
+            ("read",),
         ),
     )
 }

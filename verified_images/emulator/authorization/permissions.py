@@ -60,6 +60,12 @@ def is_permitted(cloud: Cloud, caller: Mapping[str, Any], action: str, scope: st
     return any(_allows(permission, action.lower()) for permission in _permissions(cloud, caller, scope))
 
 
+def is_permitted_on_data(cloud: Cloud, caller: Mapping[str, Any], action: str, scope: str) -> bool:
+    """Tell whether a caller's roles permit an action on the data in a scope, as on blobs."""
+    found = _permissions(cloud, caller, scope)
+    return any(_allows(permission, action.lower(), "dataActions", "notDataActions") for permission in found)
+
+
 def has_any_role(cloud: Cloud, caller: Mapping[str, Any]) -> bool:
     """Tell whether a caller has a role anywhere."""
     return bool(assignments_of(cloud, str(caller.get("oid", ""))))
@@ -84,9 +90,9 @@ def _permissions(cloud: Cloud, caller: Mapping[str, Any], scope: str) -> list[di
     return found
 
 
-def _allows(permission: dict[str, Any], action: str) -> bool:
-    return any(fnmatchcase(action, pattern.lower()) for pattern in permission["actions"]) and not any(
-        fnmatchcase(action, pattern.lower()) for pattern in permission["notActions"]
+def _allows(permission: dict[str, Any], action: str, granted: str = "actions", withheld: str = "notActions") -> bool:
+    return any(fnmatchcase(action, pattern.lower()) for pattern in permission[granted]) and not any(
+        fnmatchcase(action, pattern.lower()) for pattern in permission[withheld]
     )
 
 

@@ -5,7 +5,6 @@ Source: Azure OpenAPI, DiskRP, BeginGetAccess and EndGetAccess; recorded exchang
 
 from __future__ import annotations
 
-import hmac
 import os
 import secrets
 import time
@@ -20,8 +19,10 @@ from verified_images.emulator.compute.frozen_files import files_of, freeze_own, 
 from verified_images.emulator.compute.guests import power_of
 from verified_images.emulator.operations import DISKS, Work
 from verified_images.emulator.routing import Route
+from verified_images.emulator.storage.blob_sources import find_source
+from verified_images.emulator.storage.disk_blobs import PATTERN, permitted_file
 from verified_images.emulator.storage.page_blobs import PageBlob
-from verified_images.emulator.storage.storage_errors import StorageError, authentication_failed, permission_mismatch
+from verified_images.emulator.storage.storage_errors import StorageError
 from verified_images.emulator.vhd import VhdError, read_size_of_file
 from verified_images.emulator.wire import Answer, Request
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from verified_images.emulator.lifecycle import Kind
     from verified_images.emulator.store import Resource
 
-_BLOB = "/blobs/md-{access}/{container}/abcd"
 _MOST_SECONDS = 60 * 24 * 3600
 _SAS_VERSION = "2018-03-28"
 _UPLOADABLE = {"ReadyToUpload"}
@@ -56,7 +56,7 @@ def routes(kind: Kind) -> Iterator[Route]:
 def blob_routes() -> Iterator[Route]:
     """Give the routes of the VHDs, whose URL is the permission."""
     for method in ("GET", "HEAD", "PUT"):
-        yield Route(method, _BLOB.replace("md-{access}", "{account}"), _serve, anonymous=True)
+        yield Route(method, PATTERN, _serve, anonymous=True)
 
 
 def _begin(cloud: Cloud, request: Request, kind: Kind) -> Answer:
@@ -201,7 +201,7 @@ def _grant(cloud: Cloud, request: Request, level: str, seconds: int) -> dict[str
         _let_go(cloud, request.id)
         raise
     query = f"sv={_SAS_VERSION}&sr=b&si={access['policy']}&sig={quote(str(access['signature']), safe='')}"
-    path = _BLOB.format(access=access["id"], container=access["container"])
+    path = PATTERN.format(account=f"md-{access['id']}", container=access["container"])
     return {"accessSAS": f"{request.base_url}{path}?{query}"}
 
 
@@ -274,48 +274,29 @@ def forget_access(cloud: Cloud, resource: Resource) -> None:
 
 def _serve(cloud: Cloud, request: Request) -> Answer:
     try:
-        blob = PageBlob(_permitted_file(cloud, request))
+        signature = request.query.get("sig", "")
+        blob = PageBlob(permitted_file(cloud, request.parameters, signature, writes=request.method == "PUT"))
         return blob.write(request) if request.method == "PUT" else blob.read(request)
     except StorageError as error:
         return error.answer()
 
 
-def _permitted_file(cloud: Cloud, request: Request) -> Path:
-    """Give the file behind a URL, whose signature must be good still."""
-    wanted = request.parameters["account"].removeprefix("md-")
-    for kind in ("Microsoft.Compute/disks", "Microsoft.Compute/snapshots"):
-        for resource in cloud.store.select(kind):
-            access = resource.hidden.get("access")
-            if access and access["id"] == wanted and access["container"] == request.parameters["container"]:
-                given = request.query.get("sig", "")
-                if not hmac.compare_digest(given, access["signature"]) or access["expires"] < time.time():
-                    raise authentication_failed()
-                if request.method == "PUT" and access["level"] != "Write":
-                    raise permission_mismatch()
-                return Path(access["file"])
-    raise authentication_failed()
-
-
 def find_blob(cloud: Cloud, request: Request, url: str) -> Path:
-    """Give the file of a blob that the local Azure serves, by its URL with a signature.
+    """Give the file of a blob that the local Azure serves, by its URL.
+
+    The blobs of a storage account need no signature: who may make disks may read them (source: Azure Storage,
+    "creationData.storageAccountId").
 
     Raises:
         ArmError: 400: it serves no such blob, or the signature is not good any more.
     """
-    base, _, query = url.partition("?")
-    segments = base.removeprefix(request.base_url).strip("/").split("/")
-    parameters = dict(zip(("blobs", "account", "container", "blob"), segments, strict=False))
-    pairs = dict(pair.partition("=")[::2] for pair in query.split("&"))
     try:
-        if not base.startswith(f"{request.base_url}/blobs/") or parameters.get("blob") != "abcd":
-            raise authentication_failed()
-        reading = Request("GET", base, parameters, pairs, {}, b"", request.base_url, request.client, {})
-        return _permitted_file(cloud, reading)
+        return find_source(cloud, request.base_url, url, client=request.client, is_trusted=True).path
     except StorageError as error:
         raise ArmError(
             400,
             "InvalidParameter",
-            f"Disk or image source '{base}' cannot be read: it must be a blob of this local Azure with a valid "
-            "signature.",
+            f"Disk or image source '{url.partition('?')[0]}' cannot be read: it must be a blob of this local Azure. "
+            f"{error.message}",
             target="sourceUri",
         ) from error

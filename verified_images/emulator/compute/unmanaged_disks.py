@@ -7,11 +7,10 @@ common error codes of virtual machines.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from verified_images.emulator.arm_errors import ArmError, invalid_parameter, missing_parameter
+from verified_images.emulator.storage.blob_names import blob_id, parse_url
 from verified_images.emulator.storage.storage_accounts import find_account
 from verified_images.emulator.store import Resource
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from verified_images.emulator.cloud import Cloud
     from verified_images.emulator.ids import ResourceId
 
-_BLOB = re.compile(r"https?://(?P<account>[a-z0-9]+)\.blob\.[^/]+/(?P<container>[^/?]+)/(?P<blob>[^?]+)", re.IGNORECASE)
 _GIBIBYTE = 1024**3
 
 
@@ -34,19 +32,18 @@ def find_vhd(cloud: Cloud, uri: str, location: str) -> ResourceId:
     Raises:
         ArmError: 400: it is not the URL of a blob; 409: there is no such storage account in the location.
     """
-    match = _BLOB.fullmatch(uri)
-    if match is None:
+    name = None if "?" in uri else parse_url(uri)
+    if name is None or not name.blob:
         raise invalid_parameter("vhd.uri", f"The value '{uri}' of parameter 'vhd.uri' is not the URI of a blob.")
-    account = find_account(cloud, match["account"])
+    account = find_account(cloud, name.account)
     if account is None or account.location != location:
         raise ArmError(
             409,
             "StorageAccountNotFound",
-            f"Storage account {match['account']} not found. Ensure storage account is not deleted and belongs to the "
+            f"Storage account {name.account} not found. Ensure storage account is not deleted and belongs to the "
             "same Azure location as the VM.",
         )
-    container = account.id.child("blobServices", "default").child("containers", match["container"])
-    return container.child("blobs", quote(match["blob"], safe=""))
+    return blob_id(account.id, name.container, name.blob)
 
 
 def with_vhd(cloud: Cloud, machine: Resource, disk: dict[str, Any]) -> dict[str, Any]:
@@ -134,6 +131,6 @@ def shown(disk: dict[str, Any]) -> dict[str, Any]:
 
 
 def _account_type(cloud: Cloud, uri: str) -> str:
-    match = _BLOB.fullmatch(uri)
-    account = find_account(cloud, match["account"]) if match else None
+    name = parse_url(uri)
+    account = find_account(cloud, name.account) if name else None
     return str(account.body["sku"]["name"]) if account else "Standard_LRS"

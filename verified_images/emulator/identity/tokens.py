@@ -29,10 +29,12 @@ _RESOURCE_MANAGER = (
     "https://management.azure.com",
     "https://management.core.windows.net",
 )
+STORAGE = "https://storage.azure.com"
+"""What tokens for blobs are for."""
 _OF_EVERY_TENANT = (
     "https://graph.microsoft.com",
     "https://graph.windows.net",
-    "https://storage.azure.com",
+    STORAGE,
     "https://vault.azure.net",
 )
 """Other services of Azure that every tenant has tokens for. Packer asks for one for Key Vault, which it may not use."""
@@ -112,10 +114,26 @@ def issue_token(  # noqa: PLR0913 - what a token tells
 
 
 def check_token(account: Account, headers: Mapping[str, str], base_url: str) -> Mapping[str, Any]:
-    """Give the claims of the call's token.
+    """Give the claims of the call's token, which is for Azure Resource Manager.
 
     Raises:
         ArmError: 401: there is no token, it has expired, it is for something else, or it is not one of ours.
+    """
+    claims = read_token(account, headers, base_url)
+    if not is_resource_manager(str(claims.get("aud", "")), base_url):
+        message = (
+            f"The access token has been obtained for wrong audience or resource '{claims.get('aud', '')}'. It should "
+            f"exactly match with one of the allowed audiences '{','.join(f'{each}/' for each in _RESOURCE_MANAGER)}'."
+        )
+        raise _unauthorized(account, base_url, "InvalidAuthenticationTokenAudience", message)
+    return claims
+
+
+def read_token(account: Account, headers: Mapping[str, str], base_url: str) -> Mapping[str, Any]:
+    """Give the claims of the call's token, whatever it is for (claim ``aud``).
+
+    Raises:
+        ArmError: 401: there is no token, it has expired, or it is not one of ours.
     """
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
@@ -133,12 +151,6 @@ def check_token(account: Account, headers: Mapping[str, str], base_url: str) -> 
         raise _unauthorized(account, base_url, "ExpiredAuthenticationToken", message) from error
     except jwt.InvalidTokenError as error:
         raise _unauthorized(account, base_url, "InvalidAuthenticationToken", "The access token is invalid.") from error
-    if not is_resource_manager(str(claims.get("aud", "")), base_url):
-        message = (
-            f"The access token has been obtained for wrong audience or resource '{claims.get('aud', '')}'. It should "
-            f"exactly match with one of the allowed audiences '{','.join(f'{each}/' for each in _RESOURCE_MANAGER)}'."
-        )
-        raise _unauthorized(account, base_url, "InvalidAuthenticationTokenAudience", message)
     return claims
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +14,8 @@ from verified_images.emulator.merging import merge
 from verified_images.emulator.operations import STORAGE
 from verified_images.emulator.routing import Route
 from verified_images.emulator.storage.account_body import account_properties, as_of
+from verified_images.emulator.storage.blob_names import ACCOUNT, blob_endpoint
+from verified_images.emulator.storage.blob_records import forget_files
 from verified_images.emulator.store import Resource
 from verified_images.emulator.wire import Answer, Request
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from verified_images.emulator.cloud import Cloud
 
 TYPE = "Microsoft.Storage/storageAccounts"
-_NAME = re.compile(r"[a-z0-9]{3,24}")
 _ACCEPTED = 202
 _KEYS = ("key1", "key2")
 _PERFORMANCES = {"Standard": ("LRS", "GRS", "RAGRS", "ZRS", "GZRS", "RAGZRS"), "Premium": ("LRS", "ZRS")}
@@ -58,7 +58,7 @@ _FIRST_WITH_SKU = "2016-01-01"
 
 
 class StorageAccounts(Kind):
-    """Microsoft.Storage/storageAccounts: what the VHDs of unmanaged disks are in."""
+    """Microsoft.Storage/storageAccounts: what blobs, and the VHDs of unmanaged disks, are in."""
 
     type: ClassVar[str] = TYPE
     style: ClassVar[Style] = Style(
@@ -72,7 +72,7 @@ class StorageAccounts(Kind):
         if existing:
             return _updated(existing, body)
         name = request.id.name
-        if not _NAME.fullmatch(name):
+        if not ACCOUNT.fullmatch(name):
             raise _invalid_name(name)
         if is_taken(cloud, name):
             raise ArmError(409, "StorageAccountAlreadyTaken", f"The storage account named {name} is already taken.")
@@ -123,14 +123,21 @@ class StorageAccounts(Kind):
                 )
 
     def dispose(self, cloud: Cloud, resource: Resource) -> None:
-        """Delete the files of the VHDs in the account."""
+        """Delete the files of the blobs in the account, and of the VHDs of machines."""
         for blob in cloud.store.select(under=resource.id):
-            cloud.hypervisor.delete_disk(Path(blob.hidden["path"]))
+            forget_files(blob)
+            if disk := blob.hidden.get("path"):
+                cloud.hypervisor.delete_disk(Path(disk))
 
     def render(self, cloud: Cloud, resource: Resource, request: Request) -> dict[str, Any]:
         """Give the account as the api-version shows it."""
         del cloud
-        return as_of(resource.body, request.api_version)
+        body = as_of(resource.body, request.api_version)
+        endpoints = body["properties"].get("primaryEndpoints") or {}
+        if request.base_url and "blob" in endpoints:
+            here = {**endpoints, "blob": blob_endpoint(resource.id.name, request.base_url)}
+            body["properties"] = {**body["properties"], "primaryEndpoints": here}
+        return body
 
     def more_routes(self) -> Iterator[Route]:
         """Give the routes of names and keys."""
@@ -222,7 +229,7 @@ def _check_name(cloud: Cloud, request: Request) -> Answer:
         if not given.get(key):
             raise missing_parameter(key)
     name = str(given["name"])
-    if not _NAME.fullmatch(name):
+    if not ACCOUNT.fullmatch(name):
         refusal = {"reason": "AccountNameInvalid", "message": _invalid_name(name).message}
         return Answer(200, {"nameAvailable": False, **refusal})
     if is_taken(cloud, name):
