@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-ALL_TESTS = "pytest -n 2 --dist loadgroup --no-loadscope-reorder"
+ALL_TESTS = "pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations=25 --session-timeout=4800"
 _PIP = "--disable-pip-version-check --no-input --quiet --no-deps"
 AZURE_CLI = (
     "python -m venv .venv-clients",
