@@ -134,7 +134,7 @@ def test_an_image_waits_for_what_is_done_on_its_machine(estate: Estate) -> None:
 def test_a_machine_that_does_not_come_up_is_failed_and_can_be_deleted(
     estate: Estate, fault: dict[str, Any], code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("verified_images.emulator.compute.guests.BOOT_SECONDS", 0.5)
+    monkeypatch.setattr("verified_images.emulator.compute.machines.guests.BOOT_SECONDS", 0.5)
     with estate.failing(**fault):
         assert refusal(estate.make_machine)[1] == code
     assert estate.compute.virtual_machines.get("g", "vm").provisioning_state == "Failed"
@@ -156,7 +156,7 @@ def test_a_failed_machine_comes_up_when_it_is_put_again(estate: Estate) -> None:
 def test_a_scale_set_with_an_instance_that_does_not_come_up_is_failed(
     estate: Estate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("verified_images.emulator.compute.guests.BOOT_SECONDS", 0.5)
+    monkeypatch.setattr("verified_images.emulator.compute.machines.guests.BOOT_SECONDS", 0.5)
     with estate.failing(never_provisioned=True):
         assert refusal(estate.make_scale_set)[1] == "OSProvisioningTimedOut"
     sets = estate.compute.virtual_machine_scale_sets

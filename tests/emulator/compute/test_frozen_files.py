@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.emulator.compute.estate import LOCATION, Estate, Json
-from verified_images.emulator.compute.frozen_files import Part, files_of, grow, release, remove_strays, take_content
+from verified_images.emulator.compute.disks.frozen_files import (
+    Part,
+    files_of,
+    grow,
+    release,
+    remove_strays,
+    take_content,
+)
 from verified_images.emulator.ids import ResourceId
 from verified_images.emulator.qemu import disks as qcow2
 from verified_images.emulator.store import Resource

@@ -9,7 +9,7 @@ import pytest
 
 from tests.emulator.compute.estate import LOCATION
 from tests.emulator.network.place import refusal
-from verified_images.emulator.compute.machine_model import fill_os_profile
+from verified_images.emulator.compute.machines.model import fill_os_profile
 from verified_images.emulator.hypervisor import HypervisorError
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import pytest
 from tests.emulator.compute.estate import LOCATION
 from tests.emulator.network.place import refusal
 from verified_images.emulator.arm_errors import ArmError
-from verified_images.emulator.compute.gallery_image_versions import GalleryImageVersions
-from verified_images.emulator.compute.publishing_profiles import fill_profile, is_latest_in, replication_status
+from verified_images.emulator.compute.images.gallery_image_versions import GalleryImageVersions
+from verified_images.emulator.compute.images.publishing_profiles import fill_profile, is_latest_in, replication_status
 from verified_images.emulator.ids import ResourceId
 from verified_images.emulator.store import Resource
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tests.emulator.clients import Clients
 from tests.emulator.compute.estate import LOCATION, Estate, Faults, power_state
 from verified_images.emulator import LocalCloud, Options
-from verified_images.emulator.compute.scale_set_rolling_upgrades import begin
+from verified_images.emulator.compute.scale_sets.rolling_upgrades import begin
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -169,7 +169,7 @@ def test_a_rolling_upgrade_stops_at_what_does_not_come_up(estate: Estate, monkey
     body = estate.scale_set_body(**SSH_HEALTH)
     body["properties"]["upgradePolicy"] = {"mode": "Rolling", "rollingUpgradePolicy": HALVES}
     _sets(estate).begin_create_or_update("g", "ss", body).result()
-    monkeypatch.setattr("verified_images.emulator.compute.guests.BOOT_SECONDS", 0.5)
+    monkeypatch.setattr("verified_images.emulator.compute.machines.guests.BOOT_SECONDS", 0.5)
     change = {"properties": {"virtualMachineProfile": {"storageProfile": {"imageReference": image}}}}
     with estate.failing(never_provisioned=True):
         code = refusal(lambda: _sets(estate).begin_update("g", "ss", change).result())[1]

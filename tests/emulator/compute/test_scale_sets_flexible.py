@@ -140,7 +140,7 @@ def test_each_machine_can_have_a_public_address_which_goes_with_it(estate: Estat
 def test_a_machine_that_does_not_come_up_stays_and_is_called_failed(
     estate: Estate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("verified_images.emulator.compute.guests.BOOT_SECONDS", 0.3)
+    monkeypatch.setattr("verified_images.emulator.compute.machines.guests.BOOT_SECONDS", 0.3)
     begin = _sets(estate).begin_create_or_update
     with estate.failing(never_provisioned=True):
         code = refusal(lambda: begin("g", "ss", _body(estate, 1)).result())[1]

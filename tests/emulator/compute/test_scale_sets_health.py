@@ -144,7 +144,7 @@ def test_unhealthy_instances_stop_a_rolling_upgrade_before_it_begins(estate: Est
 def test_an_upgraded_instance_that_is_not_healthy_fails_the_upgrade(
     estate: Estate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("verified_images.emulator.compute.scale_set_rolling_upgrades.HEALTH_SECONDS", 0.3)
+    monkeypatch.setattr("verified_images.emulator.compute.scale_sets.rolling_upgrades.HEALTH_SECONDS", 0.3)
     estate.make_generalized()
     _make(estate, upgradePolicy=ROLLING)
     change = _change_image(estate)

@@ -71,7 +71,7 @@ def test_a_scale_set_whose_image_is_gone_shrinks_but_does_not_grow(estate: Estat
 def test_overprovisioning_makes_up_for_one_that_does_not_come_up(
     estate: Estate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("verified_images.emulator.compute.guests.BOOT_SECONDS", 2.0)
+    monkeypatch.setattr("verified_images.emulator.compute.machines.guests.BOOT_SECONDS", 2.0)
     started: list[str] = []
 
     def break_first(spec: GuestSpec) -> GuestFault:

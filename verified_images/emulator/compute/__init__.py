@@ -4,30 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from verified_images.emulator.compute import (
-    boot_diagnostics,
-    disk_access,
-    extension_handlers,
-    marketplace,
-    run_command_documents,
-    skus,
-    usages,
-)
+from verified_images.emulator.compute import skus, usages
 from verified_images.emulator.compute.availability_sets import AvailabilitySets
-from verified_images.emulator.compute.disk_encryption_sets import DiskEncryptionSets
-from verified_images.emulator.compute.disks import Disks
-from verified_images.emulator.compute.extensions import Extensions, InstanceExtensions
-from verified_images.emulator.compute.frozen_files import remove_strays
-from verified_images.emulator.compute.galleries import Galleries, GalleryImages
-from verified_images.emulator.compute.gallery_applications import GalleryApplications
-from verified_images.emulator.compute.gallery_image_versions import GalleryImageVersions
-from verified_images.emulator.compute.images import Images
+from verified_images.emulator.compute.disks import access as disk_access
+from verified_images.emulator.compute.disks.disks import Disks
+from verified_images.emulator.compute.disks.encryption_sets import DiskEncryptionSets
+from verified_images.emulator.compute.disks.frozen_files import remove_strays
+from verified_images.emulator.compute.disks.snapshots import Snapshots
+from verified_images.emulator.compute.guest_agent import extension_handlers, run_command_documents
+from verified_images.emulator.compute.guest_agent.extensions import Extensions, InstanceExtensions
+from verified_images.emulator.compute.guest_agent.run_commands import InstanceRunCommands, RunCommands
+from verified_images.emulator.compute.images import marketplace
+from verified_images.emulator.compute.images.galleries import Galleries, GalleryImages
+from verified_images.emulator.compute.images.gallery_applications import GalleryApplications
+from verified_images.emulator.compute.images.gallery_image_versions import GalleryImageVersions
+from verified_images.emulator.compute.images.images import Images
+from verified_images.emulator.compute.machines import boot_diagnostics
+from verified_images.emulator.compute.machines.virtual_machines import VirtualMachines
 from verified_images.emulator.compute.proximity_placement_groups import ProximityPlacementGroups
-from verified_images.emulator.compute.run_commands import InstanceRunCommands, RunCommands
-from verified_images.emulator.compute.scale_sets import ScaleSets
-from verified_images.emulator.compute.snapshots import Snapshots
+from verified_images.emulator.compute.scale_sets.scale_sets import ScaleSets
 from verified_images.emulator.compute.ssh_public_keys import SshPublicKeys
-from verified_images.emulator.compute.virtual_machines import VirtualMachines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.arm_errors import ArmError
-from verified_images.emulator.compute.machine_placement import is_spot
+from verified_images.emulator.compute.machines.placement import is_spot
 from verified_images.emulator.compute.sizes import SIZES, find_size
 from verified_images.emulator.locations import check_known_location
 from verified_images.emulator.routing import Route

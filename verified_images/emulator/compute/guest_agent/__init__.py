@@ -1,0 +1,1 @@
+"""What is done in a guest through its agent: extensions, run commands, patches."""

@@ -1,0 +1,1 @@
+"""Virtual machines: their bodies, their guests, and what can be asked of them."""

@@ -1,0 +1,1 @@
+"""Virtual machine scale sets: their model, their instances, and what they do by themselves."""
