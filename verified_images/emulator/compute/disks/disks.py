@@ -6,42 +6,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from verified_images.emulator.arm_errors import ArmError, invalid_parameter
-from verified_images.emulator.compute import api_versions
 from verified_images.emulator.compute.disks import access as disk_access
-from verified_images.emulator.compute.disks.creation import GIBIBYTE, as_given, changeable, fill_defaults, new_disk
+from verified_images.emulator.compute.disks.creation import GIBIBYTE, changeable, fill_defaults, new_disk
 from verified_images.emulator.compute.disks.frozen_files import (
     Part,
     files_of,
     grow,
-    import_vhd,
     new_disk_path,
-    release,
     take_content,
 )
+from verified_images.emulator.compute.disks.kind import DiskKind, fetch_blob, find_source_blob
 from verified_images.emulator.compute.disks.speeds import speed_of
 from verified_images.emulator.compute.images.marketplace import find_platform_image_by_id
 from verified_images.emulator.compute.machines.guests import power_of
 from verified_images.emulator.ids import ResourceId
-from verified_images.emulator.lifecycle import Kind, Style
-from verified_images.emulator.operations import DISKS
 from verified_images.emulator.store import Resource
-from verified_images.emulator.vhd import VhdError, read_size_of_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from verified_images.emulator.cloud import Cloud
-    from verified_images.emulator.routing import Route
     from verified_images.emulator.wire import Request
 
 TYPE = "Microsoft.Compute/disks"
-STYLE = Style(
-    DISKS,
-    created=(202, "Updating"),
-    updated=(202, "Updating"),
-    location_on_put=True,
-    retry_write=2,
-)
 _SKUS = (
     "Standard_LRS",
     "Premium_LRS",
@@ -53,13 +38,11 @@ _SKUS = (
 )
 
 
-class Disks(Kind):
+class Disks(DiskKind):
     """Microsoft.Compute/disks."""
 
     type: ClassVar[str] = TYPE
-    style: ClassVar[Style] = STYLE
     noun: ClassVar[str] = "Disk"
-    api_versions: ClassVar[tuple[str, ...]] = api_versions.DISKS
 
     def complete(self, cloud: Cloud, request: Request, body: dict[str, Any], existing: Resource | None) -> Resource:
         """Check the creation data and fill in the defaults."""
@@ -74,22 +57,6 @@ class Disks(Kind):
             disk.properties["creationData"]["uploadSizeBytes"] = size
         disk.hidden["path"] = str(new_disk_path(cloud))
         return disk
-
-    def more_routes(self) -> Iterator[Route]:
-        """Give the routes of access to the bytes."""
-        yield from disk_access.routes(self)
-
-    def render(self, cloud: Cloud, resource: Resource, request: Request) -> dict[str, Any]:
-        """Give the disk, without an access whose time is up."""
-        del request
-        disk_access.expire(cloud, resource)
-        found = cloud.store.find(resource.id)
-        return (found or resource).body
-
-    def render_first(self, cloud: Cloud, resource: Resource, request: Request) -> dict[str, Any]:
-        """Give what the client sent: what Azure fills in shows only afterwards."""
-        del cloud
-        return as_given(resource, request.json(), request.api_version)
 
     def realize(self, cloud: Cloud, resource: Resource) -> None:
         """Make the disk's file, or grow it."""
@@ -107,16 +74,15 @@ class Disks(Kind):
                 found.hidden["made"] = True
 
     def check_delete(self, cloud: Cloud, resource: Resource) -> None:
-        """Refuse while a machine has the disk, or somebody has access to it."""
+        """Refuse while a machine has the disk, too."""
         if owner := resource.body.get("managedBy"):
             raise ArmError(409, "OperationNotAllowed", f"Disk {resource.id.name} is attached to VM {owner}.")
-        disk_access.check_no_access(cloud, resource)
+        super().check_delete(cloud, resource)
 
     def dispose(self, cloud: Cloud, resource: Resource) -> None:
-        """Delete the disk's file, and the frozen ones below it that nothing else needs."""
-        disk_access.forget_access(cloud, resource)
+        """Delete the disk's own file, too."""
         cloud.hypervisor.delete_disk(Path(resource.hidden["path"]))
-        release(cloud, resource)
+        super().dispose(cloud, resource)
 
 
 def _take_base(cloud: Cloud, disk: Resource) -> Path | None:
@@ -129,32 +95,6 @@ def _take_base(cloud: Cloud, disk: Resource) -> Path | None:
         take_content(cloud, Part(ResourceId.parse(source), disk.hidden.get("lun")), disk.id)
     found = cloud.store.find(disk.id)
     return Path(files_of(found)[0]) if found and files_of(found) else None
-
-
-def find_source_blob(cloud: Cloud, request: Request, disk: Resource) -> None:
-    """Find the VHD that a new disk or snapshot is to be imported from, and take its size.
-
-    Raises:
-        ArmError: 400: there is no such blob here, or it is no VHD.
-    """
-    if url := disk.hidden.get("blob"):
-        file = disk_access.find_blob(cloud, request, url)
-        try:
-            size = -(-read_size_of_file(file) // GIBIBYTE)
-        except VhdError as error:
-            raise ArmError(400, "InvalidVhd", str(error), target="sourceUri") from error
-        disk.hidden["blob"] = str(file)
-        disk.properties["diskSizeGB"] = max(size, disk.properties.get("diskSizeGB") or 0)
-        disk.properties["creationData"] = {
-            **disk.properties["creationData"],
-            "sourceUri": url.partition("?")[0],
-        }
-
-
-def fetch_blob(cloud: Cloud, disk: Resource) -> int:
-    """Let a disk or snapshot stand on what a VHD holds; give the disk's size in GiB."""
-    import_vhd(cloud, Path(disk.hidden["blob"]), disk.id)
-    return int(disk.properties["diskSizeGB"])
 
 
 def disk_defaults(properties: dict[str, Any], sku: str = "Standard_LRS") -> dict[str, Any]:

@@ -4,32 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from verified_images.emulator.compute import api_versions
-from verified_images.emulator.compute.disks import access as disk_access
-from verified_images.emulator.compute.disks.creation import as_given, changeable, fill_defaults, new_disk
-from verified_images.emulator.compute.disks.disks import STYLE, fetch_blob, find_source_blob
-from verified_images.emulator.compute.disks.frozen_files import Part, release, take_content
+from verified_images.emulator.compute.disks.creation import changeable, fill_defaults, new_disk
+from verified_images.emulator.compute.disks.frozen_files import Part, take_content
+from verified_images.emulator.compute.disks.kind import DiskKind, fetch_blob, find_source_blob
 from verified_images.emulator.ids import ResourceId
-from verified_images.emulator.lifecycle import Kind, Style
 from verified_images.emulator.store import Resource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from verified_images.emulator.cloud import Cloud
-    from verified_images.emulator.routing import Route
     from verified_images.emulator.wire import Request
 
 TYPE = "Microsoft.Compute/snapshots"
 
 
-class Snapshots(Kind):
+class Snapshots(DiskKind):
     """Microsoft.Compute/snapshots."""
 
     type: ClassVar[str] = TYPE
-    style: ClassVar[Style] = STYLE
     noun: ClassVar[str] = "Snapshot"
-    api_versions: ClassVar[tuple[str, ...]] = api_versions.DISKS
 
     def complete(self, cloud: Cloud, request: Request, body: dict[str, Any], existing: Resource | None) -> Resource:
         """Check the creation data and fill in the defaults."""
@@ -49,22 +41,6 @@ class Snapshots(Kind):
         snapshot.body["properties"] = shown
         return snapshot
 
-    def more_routes(self) -> Iterator[Route]:
-        """Give the routes of access to the bytes."""
-        yield from disk_access.routes(self)
-
-    def render(self, cloud: Cloud, resource: Resource, request: Request) -> dict[str, Any]:
-        """Give the snapshot, without an access whose time is up."""
-        del request
-        disk_access.expire(cloud, resource)
-        found = cloud.store.find(resource.id)
-        return (found or resource).body
-
-    def render_first(self, cloud: Cloud, resource: Resource, request: Request) -> dict[str, Any]:
-        """Give what the client sent: what Azure fills in shows only afterwards."""
-        del cloud
-        return as_given(resource, request.json(), request.api_version)
-
     def realize(self, cloud: Cloud, resource: Resource) -> None:
         """Freeze the source."""
         if resource.hidden.get("ready"):
@@ -76,15 +52,6 @@ class Snapshots(Kind):
         with cloud.store.changing(resource.id) as found:
             if found:
                 found.hidden |= {"ready": True, "size_gb": size}
-
-    def check_delete(self, cloud: Cloud, resource: Resource) -> None:
-        """Refuse while somebody has access."""
-        disk_access.check_no_access(cloud, resource)
-
-    def dispose(self, cloud: Cloud, resource: Resource) -> None:
-        """Delete the frozen files that nothing else needs."""
-        disk_access.forget_access(cloud, resource)
-        release(cloud, resource)
 
 
 def _family(cloud: Cloud, properties: dict[str, Any]) -> str:
