@@ -9,13 +9,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr, SerializeAsAny, TypeAdapter, create_model
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SerializeAsAny,
+    TypeAdapter,
+    create_model,
+)
 
 from verified_images.templates.base import TemplateModel, wrong
 from verified_images.templates.fields import Seconds
 from verified_images.templates.nearest import did_you_mean
 
 _ENTRIES: dict[str, type[BaseModel]] = {}
+
+
+class _Entry(TemplateModel):
+    """The mapping ``{kind: {...}}`` of one provisioner."""
+
+    # These are made at import, where looking for the docstrings that they do not have takes longer than all else.
+    model_config = ConfigDict(use_attribute_docstrings=False)
 
 
 class Provisioner(TemplateModel):
@@ -40,7 +56,7 @@ class Provisioner(TemplateModel):
             return
         _ENTRIES[cls.kind] = create_model(
             f"{cls.__name__}Entry",
-            __base__=TemplateModel,
+            __base__=_Entry,
             __doc__=cls.__doc__,
             **{cls.kind: (cls, Field(description=cls.__doc__))},  # type: ignore[call-overload]
         )
