@@ -72,7 +72,7 @@ class Server:
 
 
 class _Uvicorn(uvicorn.Server):
-    """A server that leaves signals to the program that it is part of and tells when it has started."""
+    """A server that tells when it has started, and does not wait for idle clients when it stops."""
 
     def __init__(self, config: uvicorn.Config, started: threading.Event) -> None:
         super().__init__(config)
@@ -87,6 +87,3 @@ class _Uvicorn(uvicorn.Server):
         for connection in list(self.server_state.connections):
             connection.transport.abort()
         await super().shutdown(sockets)
-
-    def install_signal_handlers(self) -> None:
-        """Leave the process' signal handlers alone."""

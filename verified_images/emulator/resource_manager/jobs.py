@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from verified_images.emulator.cloud import Cloud
     from verified_images.emulator.operations import Started, Work
 
-DELETION, MOVE, EXPORT = "RESOURCEGROUPDELETIONJOB", "RESOURCEBATCHMOVEJOB", "RESOURCEGROUPEXPORTJOB"
+DELETION, MOVE = "RESOURCEGROUPDELETIONJOB", "RESOURCEBATCHMOVEJOB"
 _TRACK = Track("Microsoft.Resources")
 _KEY_LENGTH = 36
 

@@ -51,11 +51,6 @@ class Template:
     resources: list[tuple[str, dict[str, Any]]]
     outputs: dict[str, dict[str, Any]]
 
-    @property
-    def is_symbolic(self) -> bool:
-        """Whether resources have symbolic names."""
-        return isinstance(self.content.get("resources"), dict)
-
 
 def read_template(request: Request, properties: dict[str, Any]) -> Template:
     """Read the template of a deployment's properties.

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from verified_images.emulator.arm_errors import ArmError
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -59,8 +57,3 @@ def _has_ended(poll: Answer, *, by_status: bool) -> bool:
     if status in {"Failed", "Canceled"}:
         raise OperationFailedError(dict(poll.body.get("error") or {"code": status, "message": f"It has {status}."}))
     return bool(status == "Succeeded")
-
-
-def refusal_of(failure: ArmError | OperationFailedError) -> dict[str, Any]:
-    """Give the error on the wire of a call that failed."""
-    return failure.inner() if isinstance(failure, ArmError) else failure.error
