@@ -11,6 +11,7 @@ from pytest_plugin.schedule import in_order, plan_visits, stage_key
 from pytest_plugin.specs import TARGET, Target, folder_key, folder_of, origin_key, spec_of, specs_of
 from pytest_plugin.targets import FIXTURES, meant_specs, stages_of, targets_of
 from pytest_plugin.templates import check_named
+from pytest_plugin.wiring import report_broken_wiring
 from pytest_plugin.worker import refusing
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class Collection:
             _settle_stage(item)
         items[:] = in_order(plan_visits(items))
         self._report_broken_templates(config)
+        report_broken_wiring(config, items)
         if not any(spec.error for spec in self._specs):
             check_named(self._settings, (spec.template for spec in self._specs))
         if any(spec_of(item) for item in items) and not config.getoption("collectonly"):

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from xdist.scheduler import LoadFileScheduling, LoadGroupScheduling, LoadScopeScheduling
+from xdist.scheduler import LoadFileScheduling, LoadScopeScheduling
 
 from pytest_plugin.doing import STATUS_INPUT, Elsewhere
 from pytest_plugin.interrupts import TermAsInterrupt
@@ -30,13 +30,13 @@ from pytest_plugin.session import WORKER_OUTPUT
 from pytest_plugin.showing import Showing
 from pytest_plugin.summary import Summary, SummaryWriter, fail_session, pass_unchanged
 from pytest_plugin.terminal import Terminal
-from pytest_plugin.worker import PLACES_INPUT, REFUSAL
+from pytest_plugin.worker import GROUPS_INPUT, PLACES_INPUT, REFUSAL
 from verified_images.errors import TemplateError
 from verified_images.templates.finding import HCL_ENDINGS, find_templates, holds_templates
 from verified_images.waiting import Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Mapping
 
     from xdist.dsession import DSession
     from xdist.remote import Producer
@@ -77,6 +77,7 @@ class Distribution:
         self._working: set[WorkerController] = set()
         self._term = TermAsInterrupt()
         self._doing = Elsewhere()
+        self._groups: dict[str, str] = {}
         self._places = self._undo.enter_context(TemporaryDirectory(prefix="verified-images-"))
         self._refused = False
         self._live: TerminalLive | None = None
@@ -103,7 +104,7 @@ class Distribution:
 
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Producer) -> LoadScopeScheduling:
         """Keep the items of a spec together, and share out the others as --dist says."""
-        return SpecScheduling(config, log)
+        return SpecScheduling(config, log, self._groups)
 
     def pytest_configure_node(self, node: WorkerController) -> None:
         """Tell a worker of the local cloud, which is started for the first one, and let it say what it does."""
@@ -111,6 +112,11 @@ class Distribution:
         channel = node.gateway.newchannel()
         channel.setcallback(partial(self._doing.take, node))
         node.workerinput[STATUS_INPUT] = channel
+        if self._config.getoption("dist") == "loadgroup":
+            # Messages of a worker are taken in the order in which it sent them: the groups come before the node ids.
+            groups = node.gateway.newchannel()
+            groups.setcallback(self._groups.update)
+            node.workerinput[GROUPS_INPUT] = groups
         settings = self._config.stash[settings_key]
         node.workerinput[PLACES_INPUT] = (self._places, settings.jobs)
         if settings.cloud == "local":
@@ -209,13 +215,16 @@ def scopes_of(folder: Path) -> tuple[Scope, ...]:
     return tuple(sorted(scopes, key=lambda scope: len(scope.stem), reverse=True))
 
 
-class SpecScheduling(LoadGroupScheduling):
-    """Shares out specs as a whole, and the other tests one by one or as --dist says."""
+class SpecScheduling(LoadScopeScheduling):
+    """Shares out specs as a whole, and the other tests one by one or as --dist says; ``groups`` are by node id."""
 
-    def __init__(self, config: pytest.Config, log: Producer | None = None) -> None:
+    def __init__(
+        self, config: pytest.Config, log: Producer | None = None, groups: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(config, log)
         self._root = config.rootpath
-        self._others = SCHEDULINGS.get(config.getoption("dist"), LoadGroupScheduling)
+        self._others = SCHEDULINGS.get(config.getoption("dist"))
+        self._groups = {} if groups is None else groups
         self._scopes: dict[str, tuple[Scope, ...]] = {}
 
     def _split_scope(self, nodeid: str) -> str:
@@ -225,7 +234,8 @@ class SpecScheduling(LoadGroupScheduling):
             self._scopes[file] = next((scopes_of(folder) for folder in folders), ())
         scopes = self._scopes[file]
         if not scopes:
-            return self._others._split_scope(self, nodeid)  # noqa: SLF001 - what subclasses override
+            others = self._others
+            return others._split_scope(self, nodeid) if others else self._groups.get(nodeid, nodeid)  # noqa: SLF001 - what subclasses override
         return next((scope.name for scope in scopes if scope.holds(nodeid)), scopes[0].name)
 
 

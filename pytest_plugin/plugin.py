@@ -29,11 +29,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 # Before the initial conftest.py files are looked for in the folders that are named.
-@pytest.hookimpl(tryfirst=True)
-def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
-    """Tell the times of options from the arguments that follow them."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> Generator[None, object, object]:
+    """Tell the times of options from the arguments that follow them, and name the nearest of a misspelt option."""
     if complete_arguments(args):
         early_config.known_args_namespace = parser.parse_known_args(args, namespace=copy(early_config.option))
+    result = yield
+    if any(argument.startswith("--vi-") for argument in args):
+        from pytest_plugin.spelling import refuse_misspelt  # noqa: PLC0415 - only runs with options of ours pay for it
+
+        refuse_misspelt(parser, args)
+    return result
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -53,6 +61,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_plugin.distribution import distribute  # noqa: PLC0415 - only runs with xdist pay for it
 
         distribute(config)
+    if groups := getattr(config, "workerinput", {}).get("verified_images_groups"):
+        from pytest_plugin.worker import GroupsTeller  # noqa: PLC0415 - same
+
+        config.pluginmanager.register(GroupsTeller(groups))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -17,10 +17,15 @@ from verified_images.waiting import pause
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
+    from execnet import Channel
+
     from pytest_plugin.session import SpecSession
 
 PLACES_INPUT = "verified_images_places"
 """The key under which a controller tells its workers of the places of --vi-jobs: a folder, and how many there are."""
+
+GROUPS_INPUT = "verified_images_groups"
+"""The key under which a controller gives its workers the channel for the groups of tests, where it goes by them."""
 
 REFUSAL = "verified-images"
 """The node id of a report that stands for a usage error."""
@@ -103,3 +108,22 @@ def share_places(session: SpecSession) -> WorkersPlace | None:
     if given is None or not Path(given[0]).is_dir():
         return None
     return WorkersPlace(session, Path(given[0]), given[1])
+
+
+class GroupsTeller:
+    """Tells the controller which tests are of one group, since not all versions of pytest let node ids say it."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    # pytest-xdist sends the node ids in this hook.
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Send the groups by node id."""
+        self._channel.send({item.nodeid: f"group {group}" for item in session.items if (group := group_of(item))})
+
+
+def group_of(item: pytest.Item) -> str:
+    """Give the group of a test as pytest-xdist names it: by all of its xdist_group markers; empty without one."""
+    markers = list(item.iter_markers("xdist_group"))
+    return "_".join(sorted({str((*marker.args, marker.kwargs.get("name", "default"))[0]) for marker in markers}))

@@ -150,6 +150,15 @@ class TestWorkers:
                 "cleanup",
             ]
 
+    def test_run_the_tests_of_a_group_on_one_of_them(self, spread: Specs) -> None:
+        spread.pytester.makepyfile(
+            test_plain="import os, pathlib, pytest, time\n@pytest.mark.xdist_group(name='one')\n"
+            "@pytest.mark.parametrize('n', range(5))\ndef test_n(n):\n    time.sleep(0.3)\n"
+            "    pathlib.Path(f'{n}.txt').write_text(os.environ['PYTEST_XDIST_WORKER'])\n"
+        )
+        run(spread, "--dist=loadgroup", "specs/debian", "test_plain.py").assert_outcomes(passed=14)
+        assert len({file.read_text() for file in spread.pytester.path.glob("?.txt")}) == 1
+
     def test_tell_the_controller_what_became_of_each_spec(self, spread: Specs) -> None:
         result = run(spread, "specs")
         result.stdout.fnmatch_lines_random(

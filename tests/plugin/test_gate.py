@@ -77,6 +77,14 @@ class TestSkippedTest:
         specs.run("specs", *(["--vi-allow-skips"] if how == "option" else []))
         assert "debian: publish from ss" in specs.cloud.log
 
+    @pytest.mark.parametrize("allowed", [False, True])
+    def test_may_be_all_of_a_module(self, specs: Specs, allowed: bool) -> None:  # noqa: FBT001
+        specs.add(test_more="import pytest\npytest.skip('not here', allow_module_level=True)\n")
+        result = specs.run("specs", *(["--vi-allow-skips"] if allowed else []))
+        assert ("debian: publish from ss" in specs.cloud.log) is allowed
+        if not allowed:
+            result.stdout.fnmatch_lines(["debian: not published: skipped as a whole: specs/debian/test_more.py"])
+
     def test_is_not_let_through_when_every_test_was(self, specs: Specs) -> None:
         specs.add(test_machine=self.SKIPPING, test_scale_set="")
         result = specs.run("specs", "--vi-allow-skips")

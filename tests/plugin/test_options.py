@@ -73,6 +73,8 @@ class TestUsageError:
             (["--vi-timeout", "deploy=soon"], "--vi-timeout deploy=soon: a duration is needed, *"),
             (["--vi-cleanup-timeout", "soon"], "--vi-cleanup-timeout=soon: a duration is needed, *"),
             (["-o", "vi_cloud=moon"], "vi_cloud = moon: must be one of local, azure"),
+            (["--vi-kep"], "--vi-kep: there is no such option; did you mean '--vi-keep'[?]"),
+            (["--vi-stop-aftre=deploy"], "--vi-stop-aftre: there is no such option; did you mean '--vi-stop-after'[?]"),
         ],
     )
     def test_tells_what_cannot_be(self, specs: Specs, arguments: list[str], message: str) -> None:
@@ -81,6 +83,11 @@ class TestUsageError:
         assert result.ret == pytest.ExitCode.USAGE_ERROR
         result.stderr.fnmatch_lines([f"ERROR: {message}"])
         assert specs.cloud.log == []
+
+    def test_is_none_for_options_of_the_user_that_begin_alike(self, specs: Specs) -> None:
+        specs.add()
+        specs.pytester.makeconftest("def pytest_addoption(parser): parser.addoption('--vi-kep')\n")
+        specs.run("specs", "--vi-kep=1").assert_outcomes(passed=9)
 
     def test_tells_that_azure_needs_a_subscription(self, specs: Specs, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("AZURE_SUBSCRIPTION_ID", raising=False)

@@ -94,6 +94,18 @@ class TestPartOfASuite:
         specs.run("specs", "--ff").assert_outcomes(passed=10)
         assert specs.cloud.log[-3:-1] == ["debian: publish from ss", "debian: cleanup"]
 
+    def test_that_got_other_names_is_the_same(self, specs: Specs) -> None:
+        specs.add()
+        # As pytest-xdist does with the groups of tests, where pytest lets it.
+        specs.pytester.makeconftest(
+            "import pytest\n@pytest.hookimpl(trylast=True)\ndef pytest_collection_modifyitems(items):\n"
+            "    for item in items:\n        own, name = type(item), item.nodeid + '@group'\n"
+            "        item.__class__ = type(own)('Own', (own,), {'nodeid': name, 'id': name})\n"
+        )
+        result = specs.run("specs")
+        result.assert_outcomes(passed=9)
+        assert "debian: publish from ss" in specs.cloud.log
+
     def test_left_out_by_a_conftest_is_no_part_of_the_suite(self, specs: Specs) -> None:
         folder = specs.add(test_draft="def test_nothing(host):\n    assert False\n")
         (folder / "conftest.py").write_text("collect_ignore = ['test_draft.py']\n")
