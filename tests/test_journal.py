@@ -120,7 +120,35 @@ class TestWriting:
         assert read_journal(journal.path).left == journal.left()
 
 
+    def test_a_full_disk_holds_up_no_removal(self, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+        journal.planned("resource group", GROUP)
+
+        def refuse(_descriptor: int, _data: bytes) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(os, "write", refuse)
+        journal.removed(GROUP)
+        assert journal.left() == ()
+        journal.close()
+        assert not journal.path.exists()
+
+
 class TestClosing:
+    def test_a_key_that_cannot_be_deleted_is_told_and_its_journal_stays(
+        self, journal: Journal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        journal.key_file.write_text("private")
+
+        def refuse(path: Path, *, missing_ok: bool) -> None:
+            del missing_ok
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+        monkeypatch.setattr(Path, "unlink", refuse)
+        with pytest.raises(VerifiedImagesError, match=r"\.key' cannot be deleted: Read-only file system; delete it"):
+            journal.close()
+        monkeypatch.undo()
+        assert not read_journal(journal.path).active
+
     def test_an_empty_journal_is_deleted(self, journal: Journal, folder: Path) -> None:
         journal.planned("resource group", GROUP)
         journal.removed(GROUP)

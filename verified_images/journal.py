@@ -201,13 +201,14 @@ class Journal:
             self._ledger.plan(Entry(kind, resource_id))
 
     def removed(self, resource_id: str) -> None:
-        """Note that the resource, and with it whatever was inside it, exists no more."""
-        with self._lock:
-            self._append(
-                {"event": "removed", "id": resource_id},
-                consequence=f"though '{resource_id}' was deleted",
-            )
+        """Note that the resource, and with it whatever was inside it, exists no more, or is temporary no more.
+
+        A note that cannot be written, on a disk that is full, holds up nothing: whoever reads the journal asks Azure
+        what is there, and whose it is, before anything is deleted.
+        """
+        with self._lock, contextlib.suppress(VerifiedImagesError):
             self._ledger.remove(resource_id)
+            self._append({"event": "removed", "id": resource_id}, consequence="so it goes on to name what is gone")
 
     def noted(self, what: str, facts: Mapping[str, Any]) -> None:
         """Note what a stage gave, in values that JSON has; a later note of the same takes the place of this one.
@@ -224,15 +225,26 @@ class Journal:
             return self._ledger.left()
 
     def close(self) -> None:
-        """Close the journal, and delete its file if nothing is left; closing twice is allowed."""
+        """Close the journal, and delete its file if nothing is left; closing twice is allowed.
+
+        Raises:
+            VerifiedImagesError: the file, or the key of a kept machine beside it, cannot be deleted.
+        """
         with self._lock:
             if self._descriptor is None:
                 return
-            if not self._ledger.entries:
-                for path in (self.path, self.key_file, self.known_hosts):
-                    path.unlink(missing_ok=True)
-            os.close(self._descriptor)
-            self._descriptor = None
+            descriptor, self._descriptor = self._descriptor, None
+            try:
+                if not self._ledger.entries:
+                    # The key first: with the journal gone, nobody would look for it.
+                    for path in (self.key_file, self.known_hosts, self.path):
+                        path.unlink(missing_ok=True)
+            except OSError as error:
+                raise VerifiedImagesError(
+                    f"nothing of the run is left, but '{error.filename}' cannot be deleted: {error.strerror}; delete it"
+                ) from error
+            finally:
+                os.close(descriptor)
 
     def __enter__(self) -> Self:
         return self

@@ -84,7 +84,9 @@ def _try_version(
             raise
         conflicts.append(conflict)
     else:
-        if _is_ours(context, find_version(context.arm, version_id)):
+        # One that is not listed yet is as good as ours: clean-up asks again before it deletes.
+        made = find_version(context.arm, version_id)
+        if made is None or _is_ours(context, made):
             return True
     context.undo.forget(version_id)
     return False

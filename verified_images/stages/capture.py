@@ -74,15 +74,15 @@ def capture(
 def _capture(context: BuildContext, provisioned: Provisioned) -> CapturedImage:
     gallery = context.template.image.gallery
     generalizes = gallery is None or not gallery.specialized
+    arm, group, name = context.arm, context.place.group, provisioned.machine.name
     with telling_eviction(context):
         if generalizes:
             deprovision(context, provisioned.machine)
         else:
             provisioned.machine.session.close()
-    arm, group, name = context.arm, context.place.group, provisioned.machine.name
-    deallocate_machine(arm, group, name)
-    if generalizes:
-        generalize_machine(arm, group, name)
+        deallocate_machine(arm, group, name)
+        if generalizes:
+            generalize_machine(arm, group, name)
     plan, machine_id = provisioned.plan, provisioned.machine.id
     managed = _begin_managed_candidate(context, provisioned) if plan.managed_image else None
     version = None

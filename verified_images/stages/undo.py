@@ -55,8 +55,8 @@ class UndoStack:
 
     def forget(self, resource_id: str) -> None:
         """Strike out a resource that does not exist any more, or is somebody else's, and all that was inside it."""
-        self._journal.removed(resource_id)
         with self._lock:
+            self._journal.removed(resource_id)
             self._stack[:] = [
                 temporary
                 for temporary in self._stack
