@@ -43,6 +43,10 @@ def _vi_target(request: pytest.FixtureRequest) -> Target:
 def _vi_stage(request: pytest.FixtureRequest) -> None:
     """Do what has to be done before a test that is marked with a stage, whatever fixtures it asks for."""
     stage = stage_of(request.node)
+    if stage is Stage.MACHINE:
+        run = run_of(request)
+        with telling(run, request.config):
+            run.eviction.check()
     if stage in TESTED_AFTER and request.node.get_closest_marker("stage"):
         reach(TESTED_AFTER[stage], request)
 

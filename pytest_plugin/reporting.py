@@ -103,7 +103,9 @@ class Reporter:
             # It may have been done ahead, while other items ran.
             report.duration = max(report.duration, run.results[stage].seconds)
         if report.failed:
-            for title, text in run.take_evidence(stage_of(item)):
+            if call.excinfo is not None and (why := run.explain_failure(stage, call.excinfo.value)):
+                add_reason(report, why)
+            for title, text in run.take_evidence(stage):
                 report.sections.append((f"Captured {title} {call.when}", text))
                 # The report of the teardown, which JUnit takes its output from, is made later.
                 item.add_report_section(call.when, title, text)
@@ -113,6 +115,15 @@ class Reporter:
         if secrets := run.spec.template.secrets:
             hide(report, Masker(secret.get_secret_value() for secret in secrets))
         return report
+
+
+def add_reason(report: pytest.TestReport, why: str) -> None:
+    """Say below what failed why it did, for the terminal and JUnit alike."""
+    add_section = getattr(report.longrepr, "addsection", None)
+    if add_section is not None:
+        add_section("why", why)
+    else:
+        report.longrepr = f"{report.longrepr}\n{why}"
 
 
 def hide(report: pytest.TestReport, masker: Masker) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pytest_plugin.changes import image_fingerprint, spec_fingerprint, test_digest
 from pytest_plugin.doing import Task
+from pytest_plugin.eviction import Eviction
 from pytest_plugin.stages import BUILD_STAGES, TESTED_AFTER, Stage
 from pytest_plugin.templates import explain
 from verified_images.errors import CalledOffError, GateClosedError
@@ -89,6 +90,7 @@ class SpecRun:
         self._evidence: list[tuple[str, str]] = []
         self._explained: set[Stage] = set()
         self._provisioning = ""
+        self.eviction = Eviction()
         self.task = Task(spec.name, progress)
         self._actions: dict[Stage, Callable[[], None]] = {
             Stage.PREFLIGHT: self._preflight,
@@ -246,6 +248,12 @@ class SpecRun:
         if host is None:
             host = self._hosts[machine.id] = connect_host(machine)
         return host
+
+    def explain_failure(self, stage: Stage | None, error: BaseException) -> str:
+        """Say why a test of the build VM has failed, where that is not the test's own doing, or nothing."""
+        if stage is not Stage.MACHINE or self._opened is None:
+            return ""
+        return self.eviction.explain(self._opened.build, error)
 
     def take_evidence(self, stage: Stage | None) -> list[tuple[str, str]]:
         """Give what helps to understand a failure, as pairs of a title and a text.

@@ -119,7 +119,6 @@ class TestWriting:
         assert journal.left() == (Entry("resource group", GROUP), Entry("image version", VERSION))
         assert read_journal(journal.path).left == journal.left()
 
-
     def test_a_full_disk_holds_up_no_removal(self, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
         journal.planned("resource group", GROUP)
 

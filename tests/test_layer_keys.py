@@ -21,7 +21,7 @@ def keys(folder: Path, *provisioners: dict[str, Any], source: Any = None, **part
     return list(layer_keys(make_template(folder, provisioners=provisioners, **parts), source or SOURCE))
 
 
-def shell(*lines: str, **more: object) -> dict[str, Any]:
+def shell(*lines: str | SecretStr, **more: object) -> dict[str, Any]:
     return {"shell": {"inline": list(lines), **more}}
 
 
@@ -58,10 +58,25 @@ def test_what_the_guest_does_not_see_does_not_count(tmp_path: Path, setting: dic
     assert keys(tmp_path, shell("one")) == keys(tmp_path, shell("one"), builder={**BUILDER, **setting})
 
 
-def test_secrets_count_and_are_not_told(tmp_path: Path) -> None:
-    one, other = (keys(tmp_path, shell("x", env={"WORD": SecretStr(word)})) for word in ("xyzzy", "plugh"))
-    assert one != other
-    assert "xyzzy" not in one[0]
+@pytest.mark.parametrize(
+    "given",
+    [
+        shell("x", env={"WORD": SecretStr("xyzzy")}),
+        shell(SecretStr("echo xyzzy")),
+        shell("echo xyzzy"),
+        {"file": {"content": SecretStr("xyzzy"), "destination": "/etc/x"}},
+        {"file": {"content": "a", "destination": "/etc/xyzzy"}},
+    ],
+)
+def test_there_is_none_once_a_provisioner_was_given_a_secret(tmp_path: Path, given: dict[str, Any]) -> None:
+    secrets = (SecretStr("xyzzy"),)
+    assert len(keys(tmp_path, shell("one"), given, shell("two"), secrets=secrets)) == 1
+    assert len(keys(tmp_path, shell("one"), shell("two"), secrets=secrets)) == 2
+
+
+def test_there_is_none_where_the_machine_itself_was_given_a_secret(tmp_path: Path) -> None:
+    builder = {**BUILDER, "custom_data": SecretStr("password: xyzzy")}
+    assert keys(tmp_path, shell("one"), builder=builder) == []
 
 
 def change_content(folder: Path) -> None:

@@ -182,6 +182,22 @@ def test_one_that_has_expired_is_made_anew(
     assert snapshots(connection)[0]["tags"]["vi-expires"] > f"{datetime.now(UTC):%Y-%m-%dT}"
 
 
+def test_those_that_have_expired_are_removed_by_the_next_build_of_another_template(
+    connection: CloudConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layers, "LIFETIME", timedelta(seconds=-1))
+    done_on_machine(connection, tmp_path, append("one"))
+    monkeypatch.undo()
+    [expired] = snapshots(connection)
+    told = Told()
+    lost = Break("DELETE", "snapshots", sent=False, error=ServiceRequestError("reset by peer"), always=True)
+    with connected_through(connection, lost) as losing:
+        done_on_machine(losing, tmp_path, append("other"), told=told)
+    assert any(step.startswith("a layer that has expired is left") for step in told.steps)
+    done_on_machine(connection, tmp_path, append("other"))
+    assert expired.id not in {each.id for each in snapshots(connection)}
+
+
 def test_the_one_not_used_for_longest_makes_room(
     connection: CloudConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,14 +1,15 @@
 """What a machine's disk depends on after each provisioner, as a key: the same key stands for the same disk.
 
-Everything counts that goes into it, in order: the exact source, the builder's settings, each provisioner's settings
-with the secrets in them, and the files that it uses. What only the network gives, such as later versions of packages,
-does not: layers do not live long.
+Everything counts that goes into it, in order: the exact source, the builder's settings, each provisioner's settings and
+the files that it uses. What only the network gives, such as later versions of packages, does not: layers do not live
+long. Nor is there a disk with a secret among them: what is kept would show it for days.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
@@ -16,7 +17,7 @@ from pydantic import SecretStr
 from verified_images.inputs import describe_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from verified_images.templates.model import Template
@@ -35,15 +36,19 @@ def layer_keys(template: Template, source: Mapping[str, Any]) -> Iterator[str]:
     """Yield the key, 64 hexadecimal digits, of the disk as it is after each provisioner.
 
     ``source`` tells of the exact image that the machine is booted from. The keys end before the first provisioner that
-    does something elsewhere than on the machine.
+    does something elsewhere than on the machine, or is given a secret, and so may leave it there.
     """
+    secrets = [secret.get_secret_value() for secret in template.secrets]
     builder = {key: value for key, value in template.builder.model_dump().items() if key not in _NOT_THE_GUESTS}
+    if _holds(builder, secrets):
+        return
     key = _digest([_FORMAT, _plain(builder), _plain(source)])
     for provisioner in template.provisioners:
-        if _acts_elsewhere(provisioner):
+        values = provisioner.model_dump()
+        if _acts_elsewhere(provisioner) or _holds(values, secrets):
             return
         files = describe_files(sorted(_files(template, provisioner)), template.file.parent)
-        key = _digest([key, provisioner.kind, _plain(provisioner.model_dump()), *files])
+        key = _digest([key, provisioner.kind, _plain(values), *files])
         yield key
 
 
@@ -52,6 +57,18 @@ def _acts_elsewhere(provisioner: Provisioner) -> bool:
     if provisioner.kind == "file":
         return bool(values.direction == "download" or values.generated)
     return provisioner.kind in _ELSEWHERE
+
+
+def _holds(value: object, secrets: Sequence[str]) -> bool:
+    """Tell whether a value, or one within it, is secret or has one of the secrets in it."""
+    match value:
+        case Mapping():
+            return any(_holds(each, secrets) for each in (*value, *value.values()))
+        case list() | tuple() | set() | frozenset():
+            return any(_holds(each, secrets) for each in value)
+        case SecretStr():
+            return True
+    return any(secret in str(value) for secret in secrets)
 
 
 def _files(template: Template, provisioner: Provisioner) -> set[Path]:

@@ -21,6 +21,7 @@ from verified_images.stages.capture import CapturedImage, capture
 from verified_images.stages.cleanup import CleanupReport, cleanup, close_sessions
 from verified_images.stages.context import BuildContext, open_context
 from verified_images.stages.deploy import deploy
+from verified_images.stages.eviction import find_eviction
 from verified_images.stages.evidence import read_serial_logs
 from verified_images.stages.keep import Kept, keep, note_captured, note_provisioned
 from verified_images.stages.location import locate
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from verified_images.cloud.connection import CloudConnection
+    from verified_images.errors import EvictedError
     from verified_images.journal import Journal, Record
     from verified_images.naming import Run
     from verified_images.reports.verdict import Verdict
@@ -150,6 +152,10 @@ class Build:
     def read_serial_logs(self) -> Mapping[str, str]:
         """Return what the build's machines have written to their serial consoles, by machine name."""
         return read_serial_logs(self._context)
+
+    def find_eviction(self, error: BaseException) -> EvictedError | None:
+        """Return the eviction of the build VM that has made one of its tests fail, or None: it has another cause."""
+        return find_eviction(self._context, error)
 
     def disconnect(self) -> None:
         """Close the sessions into the build's machines, so that whatever runs on them for a stage ends at once."""

@@ -25,7 +25,7 @@ _TOOL = '#!/bin/sh\necho "$@"; env\nfor each; do case $each in @*) cat "${each#@
 _DEBIAN = {"publisher": "Debian", "offer": "debian-12", "sku": "12-gen2"}
 _BLOB = "https://account.blob.core.windows.net/vhds/base.vhd?sv=2024-01-01&sr=b&sp=r&sig="
 
-_PLACES = ("quiet", "loud", "broken", "masked", "plain")
+_PLACES = ("quiet", "loud", "broken", "masked", "plain", "layered")
 
 QUIET = """\
 def test_machine(host):
@@ -73,10 +73,20 @@ def plant(sessions: Sessions, values: Mapping[str, str]) -> None:
     _add(sessions, "broken", QUIET, _DEBIAN, [_shell(_SHOW, "exit 7", SHOWN="{{ var.quoted }}")])
     _add(sessions, "masked", QUIET, {"uri": f"{_BLOB}{{{{ var.sas }}}}"}, [])
     _add(sessions, "plain", QUIET, {"uri": f"{_BLOB}{values['plain_sas']}"}, [])
+    left = [_shell("true"), _shell("echo {{ var.script }} >~/left"), _shell("rm ~/left")]
+    _add(sessions, "layered", QUIET, _DEBIAN, left, told="nothing")
     _add_packer(sessions.folder, values)
 
 
-def _add(sessions: Sessions, name: str, tests: str, source: Mapping[str, str], provisioners: Sequence[Any]) -> None:
+def _add(  # noqa: PLR0913 - the parts of a spec
+    sessions: Sessions,
+    name: str,
+    tests: str,
+    source: Mapping[str, str],
+    provisioners: Sequence[Any],
+    *,
+    told: str = "{{ var.user }}",
+) -> None:
     template = {
         "variables": {each: {"secret": True} for each in NAMES if each != "token"}
         | {"token": {"env": "MATRIX_TOKEN", "secret": True}},
@@ -84,8 +94,8 @@ def _add(sessions: Sessions, name: str, tests: str, source: Mapping[str, str], p
             "source": source,
             "vm_size": "Standard_B2s",
             "location": "westeurope",
-            "custom_data": "#!/bin/sh\necho {{ var.custom }} >/dev/console\n",
-            "user_data": "{{ var.user }}",
+            "custom_data": f"#!/bin/sh\necho {told.replace('user', 'custom')} >/dev/console\n",
+            "user_data": told,
         },
         "provisioners": provisioners,
         "image": {

@@ -86,6 +86,7 @@ def show_everything(sessions: Sessions, state: Path) -> Planted:
     options = (
         "--continue-on-collection-errors",
         "--vi-var-file=values.json",
+        "--vi-layers",
         "-o",
         "junit_logging=all",
         "-o",
@@ -135,6 +136,7 @@ def test_the_session_has_shown_them_all(planted: Planted) -> None:
     assert output.count("***") > 20
     assert "quiet: published" in output
     assert "packer: published" in output
+    assert "layered: published" in output
     assert "exit code 7" in output
     for name in ("seen-here", "seen-there"):
         assert "/bin/sh" in (planted.sessions.folder / name).read_text()
@@ -156,4 +158,6 @@ def test_no_journal_shows_one(planted: Planted) -> None:
 def test_neither_the_images_nor_what_the_local_cloud_keeps_shows_one(planted: Planted) -> None:
     shown = {name: found for name, text in read_all(planted.state) if (found := find(planted.values, text))}
     assert any(planted.state.glob("layers/*/files/etc")), "there is no image to look at"
+    told = "".join(text for _, text in read_all(planted.state))
+    assert "/snapshots/layer-" in told, "there is no layer to look at"
     assert shown == {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from verified_images.errors import CleanupError
+from verified_images.errors import CleanupError, EvictedError
 from verified_images.ssh.reach import reach_directly
 from verified_images.stages.capture import CapturedImage
 from verified_images.stages.cleanup import CleanupReport
@@ -79,6 +79,7 @@ class FakeCloud:
     layered: list[str] = field(default_factory=list)
     loaded: bool = False
     fallen: Fallen = ()
+    evicted: EvictedError | None = None
 
     def load(self) -> None:
         self.loaded = True
@@ -186,6 +187,10 @@ class FakeBuild:
 
     def read_serial_logs(self) -> Mapping[str, str]:
         return {"vm": "[    0.000000] Linux version 6.1\n"} if self.planned else {}
+
+    def find_eviction(self, _error: BaseException) -> EvictedError | None:
+        self.did("find eviction")
+        return self.cloud.evicted
 
     def disconnect(self) -> None:
         self.cloud.log.append(f"{self.template.name}: disconnect")

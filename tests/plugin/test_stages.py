@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
+
+from verified_images.errors import EvictedError
 
 if TYPE_CHECKING:
     from tests.plugin.conftest import Specs
@@ -39,3 +42,34 @@ def test_post_processors_come_once_the_image_is_published(specs: Specs) -> None:
     specs.add()
     specs.run("specs").assert_outcomes(passed=9)
     assert specs.cloud.post_processed == [("/golden/versions/1.0.0",)]
+
+
+EVICTED_MACHINE = """\
+from verified_images.errors import ConnectionLostError
+
+def test_before(host): ...
+
+def test_during(host):
+    raise ConnectionLostError("the SSH connection to 'vm' broke", machine="vm")
+
+def test_after(host): ...
+"""
+
+
+def test_a_machine_taken_back_while_it_is_tested_is_told_and_waited_for_no_more(specs: Specs) -> None:
+    specs.add(test_machine=EVICTED_MACHINE)
+    specs.cloud.evicted = EvictedError("Azure took the spot machine 'vm' back", machine="vm")
+    result = specs.run("-v", "-rs", "--junit-xml=report.xml", "specs")
+    result.assert_outcomes(passed=4, failed=1, skipped=6)
+    told = "Azure took the spot machine 'vm' back"
+    result.stdout.fnmatch_lines(["*- why -*", told, f"SKIPPED*: {told}"])
+    cases = ET.parse(specs.pytester.path / "report.xml").iter("testcase")  # noqa: S314 - what pytest wrote
+    failures = [str(failure.text) for case in cases for failure in case.iter("failure")]
+    assert [told in failure for failure in failures] == [True]
+    assert specs.cloud.log.count("debian: find eviction") == 1
+
+
+def test_a_test_that_fails_by_itself_asks_about_no_eviction(specs: Specs) -> None:
+    specs.add(test_machine="def test_it(host):\n    assert not host\n")
+    specs.run("specs").assert_outcomes(passed=3, failed=1, skipped=5)
+    assert "debian: find eviction" not in specs.cloud.log

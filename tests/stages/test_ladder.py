@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.local_azure import BUILDER, Told, everything, make_template, opened_build, start_local_azure
+from verified_images.cloud.ids import parse_id
 from verified_images.emulator.fault_rules import FaultRule
 from verified_images.errors import (
     AccessDeniedError,
     CapacityError,
+    CommandError,
     EvictedError,
     LadderError,
+    MachineError,
     PreflightError,
     QuotaError,
     RestrictionError,
@@ -291,3 +294,21 @@ def test_an_eviction_without_another_rung_is_told_as_one(
         pytest.raises(EvictedError, match="took the spot machine"),
     ):
         build.provision(build.preflight())
+
+
+def test_an_eviction_while_the_machine_is_tested_is_told_from_what_a_test_did(
+    connection: CloudConnection, tmp_path: Path
+) -> None:
+    template = ladder(tmp_path, vm_size="Standard_D2s_v3", spot={"eviction_policy": "Deallocate"})
+    with opened_build(connection, template, tmp_path) as build:
+        machine = build.provision(build.preflight()).machine
+        with pytest.raises(CommandError) as own:
+            machine.session.upload_bytes(b"", "/proc/no")
+        assert build.find_eviction(own.value) is None
+        assert build.find_eviction(AssertionError()) is None
+        group = parse_id(machine.id).group
+        connection.compute.virtual_machines.simulate_eviction(group, machine.name)
+        with pytest.raises(MachineError) as lost:
+            machine.session.run("sleep 20")
+        evicted = build.find_eviction(lost.value)
+    assert "took the spot machine" in str(evicted)

@@ -29,13 +29,20 @@ def telling_eviction(context: BuildContext) -> Iterator[None]:
     try:
         yield
     except (MachineError, ProvisionerError, CloudError, DeadlineError) as error:
-        if context.template.builder.spot is None or isinstance(error, NEXT_RUNG):
-            raise
-        with suppress(DeadlineError, CloudError):
-            patience = Deadline("word of an eviction", NOTICE_SECONDS if _is_gone(error) else 0.0)
-            wait_for(lambda _: _is_evicted(context) or None, patience, every=context.arm.connection.polling_interval)
-            raise _evicted(context) from error
+        if evicted := find_eviction(context, error):
+            raise evicted from error
         raise
+
+
+def find_eviction(context: BuildContext, error: BaseException) -> EvictedError | None:
+    """Return the eviction of the build VM that has made something fail, or None: ``error`` has another cause."""
+    if context.template.builder.spot is None or isinstance(error, NEXT_RUNG):
+        return None
+    with suppress(DeadlineError, CloudError):
+        patience = Deadline("word of an eviction", NOTICE_SECONDS if _is_gone(error) else 0.0)
+        wait_for(lambda _: _is_evicted(context) or None, patience, every=context.arm.connection.polling_interval)
+        return _evicted(context)
+    return None
 
 
 def check_not_evicted(context: BuildContext) -> None:

@@ -32,6 +32,8 @@ from verified_images.stages.together import together
 from verified_images.waiting import UNLIMITED, Deadline, wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from verified_images.ssh.session import Session
     from verified_images.stages.context import BuildContext
     from verified_images.stages.machine import Guest
@@ -73,9 +75,11 @@ class Layers:
         self._keys = self._current_keys()
 
     def find(self) -> Layer | None:
-        """Return the layer that saves most, or None."""
-        asked = [functools.partial(self._look, number, key) for number, key in enumerate(self._keys, 1)]
-        found = [layer for layer in together(asked) if layer is not None]
+        """Return the layer that saves most, or None; those that have expired, of whatever template, are removed."""
+        asked: list[Callable[[], Layer | None]] = [
+            functools.partial(self._look, number, key) for number, key in enumerate(self._keys, 1)
+        ]
+        found = [layer for layer in together([*asked, self._remove_expired] if asked else []) if layer is not None]
         return found[-1] if found else None
 
     def make_disk(self) -> Layer | None:
@@ -127,10 +131,24 @@ class Layers:
             return None
         if found is None or (found.get("tags") or {}).get(KEY_TAG) != key or not is_provisioned(found):
             return None
-        if str(found["tags"].get(EXPIRY_TAG)) <= format_time(datetime.now(UTC)):
-            delete_snapshot(self._context.arm, self._id(key))
+        if _has_expired(found):
+            self._remove(self._id(key))
             return None
         return Layer(self._id(key), number)
+
+    def _remove_expired(self) -> None:
+        try:
+            layers = _list_layers(self._context)
+        except CloudError:
+            return  # it is told where a layer is looked for
+        for layer in filter(_has_expired, layers):
+            self._remove(str(layer["id"]))
+
+    def _remove(self, layer_id: str) -> None:
+        try:
+            delete_snapshot(self._context.arm, layer_id)
+        except CloudError as error:
+            self._context.output.step(f"a layer that has expired is left for the next build to remove: {error}")
 
     def _note_use(self, layer: Layer) -> None:
         try:
@@ -157,10 +175,20 @@ class Layers:
 
     def _make_room(self) -> None:
         arm = self._context.arm
-        layers = [each for each in list_snapshots(arm, GROUP) if KEY_TAG in (each.get("tags") or {})]
+        layers = _list_layers(self._context)
         layers.sort(key=lambda each: str(each["tags"].get(USED_TAG)), reverse=True)
         for layer in layers[MOST:]:
             delete_snapshot(arm, str(layer["id"]))
+
+
+def _list_layers(context: BuildContext) -> list[Mapping[str, Any]]:
+    if not group_exists(context.arm, GROUP):
+        return []
+    return [each for each in list_snapshots(context.arm, GROUP) if KEY_TAG in (each.get("tags") or {})]
+
+
+def _has_expired(layer: Mapping[str, Any]) -> bool:
+    return str(layer["tags"].get(EXPIRY_TAG)) <= format_time(datetime.now(UTC))
 
 
 def let_in(context: BuildContext, guest: Guest, deadline: Deadline) -> tuple[str, ...]:
