@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from verified_images.cloud.blobs import open_container
 from verified_images.cloud.galleries import find_definition
 from verified_images.cloud.groups import create_group, group_exists
 from verified_images.cloud.ids import resource_id
 from verified_images.cloud.images import find_image
 from verified_images.cloud.marketplace import read_image, resolve_version
 from verified_images.cloud.operations import Arm
+from verified_images.cloud.storage_accounts import create_account, find_account
 from verified_images.errors import NotFoundError
 from verified_images.templates.model import GalleryImage, ManagedImage, MarketplaceImage, rungs_of
 
@@ -22,20 +24,20 @@ if TYPE_CHECKING:
     from verified_images.cloud.connection import CloudConnection
     from verified_images.cloud.operations import Body
     from verified_images.stages.output import Output
-    from verified_images.templates.model import GalleryTarget, Template
+    from verified_images.templates.model import GalleryTarget, Template, VhdTarget
 
 DEFINITION = "Microsoft.Compute/galleries/images"
 
 
 def create_targets(connection: CloudConnection, template: Template, output: Output) -> None:
-    """Create the resource groups, the gallery and the image definition that the template names, where missing.
+    """Create what the template's targets name, where missing: resource groups, an image definition, a container.
 
     Raises:
         CloudError: the local cloud refused something.
     """
     arm = Arm(connection, output.step)
     location = rungs_of(template.builder.location)[0]
-    for target in (template.image.gallery, template.image.managed):
+    for target in (template.image.gallery, template.image.managed, template.image.vhd):
         if target is not None and not group_exists(arm, target.resource_group):
             output.step(f"creating resource group '{target.resource_group}' on the local cloud")
             create_group(arm, target.resource_group, location, {})
@@ -43,6 +45,20 @@ def create_targets(connection: CloudConnection, template: Template, output: Outp
     if gallery is not None and not _definition_exists(arm, gallery):
         output.step(f"creating image definition '{gallery.definition}' in '{gallery.gallery}' on the local cloud")
         _create_definition(arm, gallery, template)
+    if template.image.vhd is not None:
+        _create_container(arm, template.image.vhd, location, output)
+
+
+def _create_container(arm: Arm, target: VhdTarget, location: str, output: Output) -> None:
+    subscription, kind = arm.connection.subscription_id, "Microsoft.Storage/storageAccounts"
+    account_id = resource_id(subscription, target.resource_group, kind, target.storage_account)
+    if find_account(arm, account_id) is None:
+        output.step(f"creating storage account '{target.storage_account}' on the local cloud")
+        create_account(arm, account_id, location)
+    if account := find_account(arm, account_id):
+        container = open_container(arm, account, target.container)
+        if not container.exists():
+            container.create()
 
 
 def _definition_exists(arm: Arm, target: GalleryTarget) -> bool:

@@ -16,6 +16,8 @@ RUN_TAG = "vi-run"
 EXPIRY_TAG = "vi-expires"
 CREATION_TAG = "vi-created"
 INPUTS_TAG = "vi-inputs"
+RUN_TAGS = (RUN_TAG, "vi-spec", "vi-owner", CREATION_TAG, EXPIRY_TAG)
+"""The tags of what a run makes, as long as it is temporary."""
 
 DEFAULT_LIFETIME = timedelta(hours=8)
 """After this a run's resources count as left over."""

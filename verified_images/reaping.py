@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from verified_images.cloud.deletion import delete_patiently
+from verified_images.cloud.disk_access import revoke_all
 from verified_images.cloud.ids import is_inside
 from verified_images.cloud.tagged import (
+    BLOB_TYPE,
     GROUP_TYPE,
     delete_by_id,
     find_tags,
@@ -153,6 +155,8 @@ def reap(arm: Arm, leftover: Leftover) -> Reaped:
     errors: list[Exception] = []
     groups = [one for one in leftover.ids if type_of(one) == GROUP_TYPE]
     own_groups = [one for one in groups if _is_ours(arm, leftover.run, one, errors)]
+    if any(type_of(one) == BLOB_TYPE for one in leftover.ids):
+        _release_disks(arm, leftover, errors)
     with _Journals(leftover.journals) as journals:
         for resource_id in leftover.ids:
             if _goes_with_its_group(resource_id, own_groups):
@@ -168,6 +172,15 @@ def reap(arm: Arm, leftover: Leftover) -> Reaped:
     if not errors:
         left.extend(item.id for item in list_tagged(arm, RUN_TAG) if _belongs(item.tags, leftover.run))
     return Reaped(tuple(removed), tuple(left), tuple(errors))
+
+
+def _release_disks(arm: Arm, leftover: Leftover, errors: list[Exception]) -> None:
+    """End the access to disks that were being copied as VHDs: Azure deletes no disk before."""
+    for group in {one.split("/")[4] for one in leftover.ids if type_of(one) != BLOB_TYPE}:
+        try:
+            revoke_all(arm, group, leftover.run)
+        except VerifiedImagesError as error:
+            errors.append(error)
 
 
 def _goes_with_its_group(resource_id: str, own_groups: Sequence[str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 # What a run imports has to be there before: pytester forgets it after the run, but not the SDK's caches.
@@ -27,8 +28,16 @@ JSON = {
     "sensitive-variables": ["token"],
     "builders": [
         BUILDER | {"name": "web", "client_id": "x", "managed_image_name": "web-{{timestamp}}"},
-        BUILDER | {"name": "db", "managed_image_name": "db-{{isotime `20060102`}}"},
+        {key: value for key, value in BUILDER.items() if not key.startswith("managed_")}
+        | {
+            "name": "db",
+            "resource_group_name": "vhds",
+            "storage_account": "goldenvhds",
+            "capture_container_name": "images",
+            "capture_name_prefix": "db-{{isotime `20060102`}}",
+        },
     ],
+    "post-processors": ["manifest"],
     "provisioners": [
         {
             "type": "shell",
@@ -132,8 +141,11 @@ def test_each_builder_of_json_is_built_verified_and_published(pytester: pytest.P
         ]
     )
     result.stdout.re_match_lines(
-        [r"nginx-web: published .*/images/web-\d{10} ", r"nginx-db: published .*/images/db-\d{8} "]
+        [r"nginx-web: published .*/images/web-\d{10} ", r"nginx-db: published https://.*/images/db-\d{8}-osDisk\."]
     )
+    manifest = json.loads((folder / "packer-manifest.json").read_text())
+    (vhd,) = [build["artifact_id"] for build in manifest["builds"] if build["name"].endswith("db")]
+    assert re.fullmatch(r"https://127\.0\.0\.1:\d+/goldenvhds/images/db-\d{8}-osDisk\.[0-9a-f-]{36}\.vhd", vhd)
     result.stdout.no_fnmatch_line("*s3cr3t*")
 
 

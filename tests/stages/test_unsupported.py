@@ -3,8 +3,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.local_azure import BUILDER, GALLERY
 from verified_images.stages.unsupported import unsupported_problems
 from verified_images.templates.model import Template
@@ -19,12 +17,6 @@ def test_a_template_of_what_is_supported_has_no_problem() -> None:
     assert list(unsupported_problems(template())) == []
 
 
-@pytest.mark.parametrize(
-    ("path", "changes"),
-    [
-        ("builder.communicator", {"builder": {**BUILDER, "communicator": "winrm"}}),
-        ("image.vhd", {"image": {"vhd": {"resource_group": "r", "storage_account": "abc", "container": "vhds"}}}),
-    ],
-)
-def test_an_option_that_no_stage_honours_is_named(path: str, changes: dict[str, Any]) -> None:
-    assert [problem.partition(":")[0] for problem in unsupported_problems(template(**changes))] == [path]
+def test_an_option_that_no_stage_honours_is_named() -> None:
+    found = unsupported_problems(template(builder={**BUILDER, "communicator": "winrm"}))
+    assert [problem.partition(":")[0] for problem in found] == ["builder.communicator"]

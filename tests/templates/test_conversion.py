@@ -54,6 +54,26 @@ def test_a_packer_template_says_the_same_as_a_native_one(tmp_path: Path) -> None
     assert "variables" not in written
 
 
+def test_a_vhd_as_target_and_as_source_is_kept(tmp_path: Path) -> None:
+    text = template(
+        image_publisher=None,
+        image_offer=None,
+        image_sku=None,
+        managed_image_name=None,
+        managed_image_resource_group_name=None,
+        image_url="https://golden.blob.core.windows.net/vhds/base.vhd",
+        storage_account="golden",
+        resource_group_name="r",
+        capture_container_name="images",
+        capture_name_prefix="web",
+        sas_token_duration="48h",
+    )
+    found, written, again = converted(tmp_path, "packer.json", text)
+    assert facts(again) == facts(found)
+    assert "container: images" in written
+    assert "uri: https://golden.blob.core.windows.net/vhds/base.vhd" in written
+
+
 def test_secrets_become_variables(tmp_path: Path) -> None:
     text = f'variable "token" {{\n  sensitive = true\n  default = "{SECRET}"\n  description = "d"\n}}\n' + SOURCE
     text += BUILD.replace("]\n", ']\n  provisioner "shell" {\n    inline = ["login ${var.token} {{`{{`}}"]\n  }\n')

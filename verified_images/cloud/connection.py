@@ -24,6 +24,7 @@ from verified_images.ssh.reach import SocksReach, reach_directly
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from azure.core import PipelineClient
     from azure.core.credentials import TokenCredential
     from azure.core.pipeline.transport import HttpTransport
     from azure.mgmt.compute import ComputeManagementClient
@@ -123,17 +124,23 @@ class CloudConnection:
 
     def download(self, url: str) -> bytes:
         """GET a URL that carries its own permission, such as a boot diagnostics log's."""
-        from azure.core import PipelineClient  # noqa: PLC0415 - with the SDK
-        from azure.core.pipeline.policies import RetryPolicy, UserAgentPolicy  # noqa: PLC0415 - with the SDK
         from azure.core.rest import HttpRequest  # noqa: PLC0415 - with the SDK
 
-        policies = [UserAgentPolicy(user_agent=_user_agent()), RetryPolicy()]
-        client: PipelineClient[Any, Any] = PipelineClient("", policies=policies, transport=self._shared_transport)
         with translated("download", url.partition("?")[0]):
-            response = client.send_request(HttpRequest("GET", url))
+            response = self.pipeline().send_request(HttpRequest("GET", url))
             response.raise_for_status()
             content: bytes = response.read()
         return content
+
+    def pipeline(self, *policies: Any) -> PipelineClient[Any, Any]:  # noqa: ANN401 - either kind of the SDK's policies
+        """Return a client of what the SDK has none for; ``policies`` see each try of a request, as signing has to."""
+        from azure.core import PipelineClient  # noqa: PLC0415 - with the SDK
+        from azure.core.pipeline.policies import UserAgentPolicy  # noqa: PLC0415 - with the SDK
+
+        from verified_images.cloud.retrying import PatientRetryPolicy  # noqa: PLC0415 - with the SDK
+
+        own = [UserAgentPolicy(user_agent=_user_agent()), PatientRetryPolicy(), *policies]
+        return PipelineClient("", policies=own, transport=self._shared_transport)
 
     def close(self) -> None:
         """Close the network connections; operations that are still waited for end with an error."""

@@ -95,7 +95,9 @@ def translate(error: Exception, operation: str, resource: str) -> CloudError:
     """Return the CloudError for an ``azure.core.exceptions.AzureError``."""
     response = getattr(error, "response", None)
     status: int | None = getattr(response, "status_code", None)
-    problems = unfold(_body(response)) or (ArmProblem("", _first_line(str(error))),)
+    # Azure Storage tells the code in a header, whatever the body is; the answer to a HEAD has none.
+    code = _header(response, "x-ms-error-code")
+    problems = unfold(_body(response)) or (ArmProblem(code, _first_line(str(error))),)
     kind = _kind(error, status, problems)
     correlation_id = _header(response, "x-ms-correlation-request-id")
     said = "; ".join(dict.fromkeys(str(problem) for problem in problems))

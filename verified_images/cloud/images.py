@@ -40,13 +40,13 @@ def begin_image_from_machine(  # noqa: PLR0913 - what an image is made of
     )
 
 
-def create_image_from_blob(arm: Arm, place: Place, name: str, uri: str) -> None:
+def create_image_from_blob(arm: Arm, place: Place, name: str, uri: str, *, generation: str = "V1") -> None:
     """Make a managed image from a generalized VHD, so that a machine can be made from it."""
     body: Body = {
         "location": place.location,
         "tags": dict(place.tags),
         "properties": {
-            "hyperVGeneration": "V1",
+            "hyperVGeneration": generation,
             "storageProfile": {
                 "osDisk": {
                     "osType": "Linux",

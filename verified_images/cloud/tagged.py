@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from verified_images.cloud.blobs import delete_blob, find_metadata, metadata_name
 from verified_images.cloud.ids import parse_id
+from verified_images.naming import RUN_TAGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from verified_images.cloud.operations import Arm
 
 GROUP_TYPE = "microsoft.resources/resourcegroups"
+BLOB_TYPE = "microsoft.storage/storageaccounts/blobservices/containers/blobs"
 
 _COMPUTE, _DISKS, _GALLERIES, _NETWORK = "2024-07-01", "2024-03-02", "2024-03-03", "2024-05-01"
 
@@ -26,6 +29,7 @@ _TYPES: Mapping[str, tuple[str, int]] = {
     "microsoft.compute/galleries/images/versions": (_GALLERIES, 1),
     "microsoft.compute/images": (_COMPUTE, 1),
     "microsoft.compute/snapshots": (_DISKS, 1),
+    BLOB_TYPE: ("", 1),
     "microsoft.compute/disks": (_DISKS, 3),
     "microsoft.network/loadbalancers": (_NETWORK, 3),
     "microsoft.network/networkinterfaces": (_NETWORK, 3),
@@ -66,6 +70,9 @@ def find_tags(arm: Arm, resource_id: str) -> Mapping[str, str] | None:
     resources = arm.connection.resources
     kind = type_of(resource_id)
     group = resource_id.strip("/").split("/")[3]
+    if kind == BLOB_TYPE:
+        metadata = find_metadata(arm, resource_id)
+        return None if metadata is None else _tags_in(metadata)
     if kind == GROUP_TYPE:
         found: Any = arm.find("get resource group", group, lambda: resources.resource_groups.get(group))
     else:
@@ -92,6 +99,9 @@ def delete_by_id(arm: Arm, resource_id: str) -> None:
     if kind == GROUP_TYPE:
         group = resource_id.strip("/").split("/")[3]
         arm.run("delete resource group", group, lambda: resources.resource_groups.begin_delete(group))
+        return
+    if kind == BLOB_TYPE:
+        delete_blob(arm, resource_id)
         return
     version, _ = _TYPES[kind]
     name = parse_id(resource_id).name
@@ -147,6 +157,12 @@ _NOUNS = {
     "networksecuritygroups": "network security group",
     "resourcegroups": "resource group",
 }
+
+
+def _tags_in(metadata: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the tags of a run that are among a blob's metadata."""
+    names = {tag: metadata_name(tag) for tag in RUN_TAGS}
+    return {tag: metadata[name] for tag, name in names.items() if name in metadata}
 
 
 def _describe(item: Any) -> Tagged:  # noqa: ANN401 - a model of the SDK, which is a mapping

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 class CapturedImage:
     """The candidates made from the generalized VM ``machine_id``; at least one of the two is there.
 
-    ``gallery_version`` and ``managed_image`` are ARM ids; the managed one lies in the temporary group.
+    ``gallery_version`` and ``managed_image`` are ARM ids; the managed one lies in the temporary group. It is there too
+    where a VHD alone is the target, which no machine can be made from directly.
     ``scale_set_network`` is how the making of the scale set's network went, if that was begun meanwhile.
     """
 
@@ -84,7 +85,8 @@ def _capture(context: BuildContext, provisioned: Provisioned) -> CapturedImage:
         if generalizes:
             generalize_machine(arm, group, name)
     plan, machine_id = provisioned.plan, provisioned.machine.id
-    managed = _begin_managed_candidate(context, provisioned) if plan.managed_image else None
+    is_managed = plan.managed_image is not None or plan.gallery_version is None
+    managed = _begin_managed_candidate(context, provisioned) if is_managed else None
     version = None
     if plan.gallery_version:
         confidential = image_encryption(context.template, plan.security_type)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from verified_images.cloud.deletion import delete_patiently
+from verified_images.cloud.disk_access import revoke_all
 from verified_images.cloud.groups import find_tagged
 from verified_images.cloud.ids import is_inside, same_id
-from verified_images.cloud.tagged import delete_by_id, in_deletion_waves
+from verified_images.cloud.tagged import BLOB_TYPE, delete_by_id, in_deletion_waves, type_of
 from verified_images.errors import (
     CleanupError,
     CloudError,
@@ -56,10 +57,19 @@ def cleanup(context: BuildContext) -> CleanupReport:
     started = time.monotonic()
     close_sessions(context)
     context.undo.seal()
+    _release_disks(context)
     removed, errors = remove(context, _to_delete(context))
     # Without a credential, which preflight has said already, ARM could not be asked.
     left = _ask_what_is_left(context, errors) if context.undo.was_used else ()
     return CleanupReport(tuple(removed), left, tuple(errors), time.monotonic() - started)
+
+
+def _release_disks(context: BuildContext) -> None:
+    """End the access to disks that were being copied as VHDs: Azure deletes no disk before."""
+    if any(type_of(each.id) == BLOB_TYPE for each in context.undo.newest_first()):
+        # What goes wrong here does so again, and is told, where the disk is to go.
+        with contextlib.suppress(VerifiedImagesError):
+            revoke_all(context.arm, context.place.group, context.run.id)
 
 
 def remove(context: BuildContext, temporaries: Sequence[Temporary]) -> tuple[list[str], list[BaseException]]:

@@ -19,6 +19,7 @@ from verified_images.stages.security import ALONE, encryption_problems
 from verified_images.stages.snapshots import check_snapshots
 from verified_images.stages.target import GalleryPlan, plan_gallery, plan_managed
 from verified_images.stages.unsupported import unsupported_problems
+from verified_images.stages.vhd import plan_vhd, vhd_problems
 from verified_images.templates.model import rungs_of
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ class BuildPlan:
     """What preflight found and decided.
 
     ``callers`` are the addresses, in CIDR notation, that may reach the machines by SSH. ``gallery_version`` is
-    the version's ARM id and ``managed_image`` the image's, where the template has such a target.
+    the version's ARM id, ``managed_image`` the image's, and ``vhd_account`` that of the storage account for VHDs, where
+    the template has such a target.
     ``security_type`` is that of all machines; None leaves it to Azure. ``subnet`` is the ARM id of the subnet that
     the template names; None makes a temporary network. ``rung`` is where the build VM is made, ``smoke`` where the
     scale set may be made, in order; ``others`` are the plans for the rungs that are tried after this one.
@@ -48,6 +50,7 @@ class BuildPlan:
     callers: tuple[str, ...]
     gallery_version: str | None = None
     managed_image: str | None = None
+    vhd_account: str | None = None
     security_type: str | None = None
     subnet: str | None = None
     rung: Rung | None = None
@@ -65,6 +68,7 @@ class _Findings:
     callers: tuple[str, ...] | None
     gallery: GalleryPlan | None
     managed: str | None
+    vhd_account: str | None
     places: Mapping[str, PlaceFindings]
 
 
@@ -92,6 +96,7 @@ def preflight(context: BuildContext) -> BuildPlan:
             findings.callers,
             gallery_version,
             findings.managed,
+            findings.vhd_account,
             security_type,
             there.subnet,
             rung,
@@ -136,6 +141,7 @@ def _find(context: BuildContext, problems: list[str]) -> _Findings:
     gallery = begin_check(ask(plan_gallery, context, target.gallery)) if target.gallery and wanted else None
     managed = begin_check(ask(plan_managed, context, target.managed)) if target.managed and wanted else None
     snapshots = begin_check(ask(check_snapshots, context)) if target.managed and wanted else None
+    vhd = begin_check(ask(plan_vhd, context, target.vhd)) if target.vhd and wanted else None
     there = answer(group, problems)
     answer(snapshots, problems)
     if there and context.owns_group:
@@ -146,6 +152,7 @@ def _find(context: BuildContext, problems: list[str]) -> _Findings:
         answer(callers, problems),
         answer(gallery, problems),
         answer(managed, problems),
+        answer(vhd, problems),
         {location: begun_there.finish() for location, begun_there in begun.items()},
     )
 
@@ -166,5 +173,7 @@ def _template_problems(context: BuildContext, security_type: str | None) -> Iter
             yield f"image.managed: Azure makes no managed images of {security_type} machines; use image.gallery"
         if image.gallery and image.gallery.specialized:
             yield "image.managed: a managed image is never specialized; leave it out, or image.gallery.specialized"
+    if image.vhd and not image.skip:
+        yield from vhd_problems(template, security_type)
     if template.builder.keep_os_disk and context.owns_group:
         yield "builder.keep_os_disk: the disk would go with the temporary group; name a builder.resource_group for it"

@@ -150,7 +150,8 @@ def _make_source(context: BuildContext, plan: BuildPlan, layers: Layers) -> Laye
         return layer
     if plan.source.vhd and not context.undo.is_registered(_source_image_id(context)):
         context.undo.register("image", _source_image_id(context))
-        create_image_from_blob(context.arm, context.place, context.run.names.source_image, plan.source.vhd)
+        name, generation = context.run.names.source_image, plan.source.generation
+        create_image_from_blob(context.arm, context.place, name, plan.source.vhd, generation=generation)
     return None
 
 

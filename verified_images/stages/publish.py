@@ -18,6 +18,7 @@ from verified_images.stages.ladder import at_rung
 from verified_images.stages.security import image_encryption
 from verified_images.stages.snapshots import publish_snapshots
 from verified_images.stages.together import both
+from verified_images.stages.vhd import PublishedVhds, mark_verified, publish_vhds
 from verified_images.waiting import Deadline, wait_for
 
 if TYPE_CHECKING:
@@ -32,7 +33,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PublishedImage:
-    """What others can use from now on: ARM ids of the images, the gallery version, and the regions that have it."""
+    """What others can use from now on: ``ids`` of the images, the gallery version, and the regions that have it.
+
+    The ids are those of ARM, the managed image's first, and last the addresses of VHDs, the OS disk's first.
+    """
 
     ids: tuple[str, ...]
     version: str | None
@@ -58,16 +62,18 @@ def publish(context: BuildContext, captured: CapturedImage, scale_set: ScaleSet,
         make = functools.partial(_publish_managed, context, captured, captured.plan.managed_image, tags)
         snapshots, _ = both(functools.partial(publish_snapshots, context, tags), make)
         published.append(captured.plan.managed_image)
+    vhds = publish_vhds(context, captured.plan.vhd_account) if captured.plan.vhd_account else PublishedVhds((), ())
     gallery = context.template.image.gallery
     regions: tuple[str, ...] = (context.place.location,)
     if captured.gallery_version and gallery:
         regions = _publish_version(context, captured, gallery, tags)
         published.append(captured.gallery_version)
     kept = _keep_os_disk(context, tags) if context.template.builder.keep_os_disk else ()
-    for resource in (*published, *snapshots, *kept):
+    mark_verified(context, vhds, tags)
+    for resource in (*published, *vhds.ids, *snapshots, *kept):
         context.undo.keep(resource)
     version = parse_id(captured.gallery_version).name if captured.gallery_version else None
-    return PublishedImage(tuple(published), version, regions)
+    return PublishedImage((*published, *vhds.urls), version, regions)
 
 
 def verified_tags(context: BuildContext, captured: CapturedImage, verdict: Verdict) -> dict[str, str]:

@@ -8,6 +8,7 @@ from verified_images.cloud.ids import is_inside, resource_id
 from verified_images.cloud.tagged import list_tagged
 from verified_images.naming import INPUTS_TAG
 from verified_images.stages.candidate import VERDICT_TAG, VERIFIED
+from verified_images.stages.vhd import find_published_vhds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def find_published(context: BuildContext, inputs: str) -> tuple[str, ...]:
-    """Return the ARM ids of images at the template's targets that were verified with these inputs.
+    """Return the images at the template's targets that were verified with these inputs: ARM ids, and VHDs' addresses.
 
     Where the template has several targets, there is nothing unless each has such an image.
 
@@ -26,6 +27,8 @@ def find_published(context: BuildContext, inputs: str) -> tuple[str, ...]:
     wanted = {INPUTS_TAG: inputs, VERDICT_TAG: VERIFIED}
     same = [item.id for item in list_tagged(context.arm, INPUTS_TAG) if wanted.items() <= dict(item.tags).items()]
     found = [[one for one in same if is_inside(one, target)] for target in _targets(context)]
+    if vhd := context.template.image.vhd:
+        found.append(list(find_published_vhds(context, vhd, inputs)))
     return tuple(one for ids in found for one in ids) if all(found) else ()
 
 

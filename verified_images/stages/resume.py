@@ -10,7 +10,7 @@ from verified_images.cloud.compute import is_running, start_machine
 from verified_images.cloud.groups import delete_group
 from verified_images.cloud.ids import is_inside, same_id
 from verified_images.cloud.scale_sets import delete_scale_set
-from verified_images.cloud.tagged import find_tags, type_of
+from verified_images.cloud.tagged import BLOB_TYPE, find_tags, type_of
 from verified_images.errors import MachineError, NotFoundError, VerifiedImagesError
 from verified_images.journal import KEPT
 from verified_images.naming import RUN_TAG
@@ -25,6 +25,7 @@ from verified_images.stages.provision import Provisioned
 from verified_images.stages.scale_set import ScaleSet
 from verified_images.stages.snapshots import delete_own_snapshot
 from verified_images.stages.source import PinnedSource
+from verified_images.stages.vhd import delete_own_vhd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,9 +36,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SCALE_SETS = "microsoft.compute/virtualmachinescalesets"
-_VERSIONS = "microsoft.compute/galleries/images/versions"
-_IMAGES = "microsoft.compute/images"
-_SNAPSHOTS = "microsoft.compute/snapshots"
+_PUBLISHED: Mapping[str, Callable[[BuildContext, str], None]] = {
+    "microsoft.compute/galleries/images/versions": delete_own_version,
+    "microsoft.compute/images": delete_own_image,
+    "microsoft.compute/snapshots": delete_own_snapshot,
+    BLOB_TYPE: delete_own_vhd,
+}
 
 
 def register_left(context: BuildContext, record: Record) -> None:
@@ -161,10 +165,6 @@ def _deletion(context: BuildContext, resource_id: str) -> Callable[[], None] | N
         return functools.partial(delete_scale_set, context.arm, resource_id)
     if is_inside(resource_id, group):
         return None
-    if type_of(resource_id) == _VERSIONS:
-        return functools.partial(delete_own_version, context, resource_id)
-    if type_of(resource_id) == _SNAPSHOTS:
-        return functools.partial(delete_own_snapshot, context, resource_id)
-    if type_of(resource_id) == _IMAGES:
-        return functools.partial(delete_own_image, context, resource_id)
+    if delete := _PUBLISHED.get(type_of(resource_id)):
+        return functools.partial(delete, context, resource_id)
     raise VerifiedImagesError(f"'{resource_id}' was left by an earlier run, and no build makes such a thing there")

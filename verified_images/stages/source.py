@@ -55,7 +55,7 @@ def pin_source(context: BuildContext) -> PinnedSource:
         case ManagedImage() as source:
             return _pin_managed_image(context, source)
         case VhdImage() as source:
-            return PinnedSource(source.uri, source.uri, {}, "V1", "x64", vhd=source.uri)
+            return PinnedSource(source.uri, source.uri, {}, source.generation, "x64", vhd=source.uri)
 
 
 def _pin_marketplace_image(context: BuildContext, source: MarketplaceImage) -> PinnedSource:

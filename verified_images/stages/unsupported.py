@@ -16,7 +16,6 @@ WINDOWS = (
     "preflight"
 )
 """What a preflight says of a template for Windows."""
-IMAGE = ("vhd",)
 
 
 def unsupported_problems(template: Template) -> Iterator[str]:
@@ -25,7 +24,6 @@ def unsupported_problems(template: Template) -> Iterator[str]:
         yield WINDOWS
     else:
         yield from _changed("builder", template.builder, ("communicator",))
-    yield from _changed("image", template.image, IMAGE)
 
 
 def _changed(path: str, model: BaseModel, names: tuple[str, ...]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Discriminator, Tag
 
@@ -70,6 +70,8 @@ class VhdImage(TemplateModel):
 
     uri: Annotated[str, AfterValidator(_vhd_uri)]
     """The blob's address, https://<account>.blob.core.windows.net/<container>/<name>.vhd."""
+    generation: Literal["V1", "V2"] = "V1"
+    """How machines boot from it: V1 by BIOS, V2 by UEFI."""
 
 
 # The names hold a space so that they can never be taken for a key of the template.

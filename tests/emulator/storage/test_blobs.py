@@ -68,10 +68,10 @@ def test_a_block_blob_is_put_read_in_ranges_changed_and_deleted(vhds: ContainerC
     assert blob.download_blob().readall() == b"other"
     with pytest.raises(ResourceModifiedError):
         blob.delete_blob(etag=properties.etag, match_condition=MatchConditions.IfNotModified)
-    blob.set_blob_metadata({"a": "1"})
+    blob.set_blob_metadata({"a_b": "2", "a1": "1"})
     blob.set_http_headers(ContentSettings(content_type="text/html"))
     changed = blob.get_blob_properties()
-    assert (changed.metadata, changed.content_settings.content_type) == ({"a": "1"}, "text/html")
+    assert (changed.metadata, changed.content_settings.content_type) == ({"a1": "1", "a_b": "2"}, "text/html")
     blob.delete_blob()
     assert not blob.exists()
     assert refused(blob.delete_blob) == (404, "BlobNotFound")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from verified_images.emulator.storage.storage_errors import StorageError, authentication_failed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from verified_images.emulator.store import Resource
     from verified_images.emulator.wire import Request
@@ -64,19 +64,30 @@ def check_shared_key(account: Resource, request: Request) -> None:
     name, _, signature = request.headers["authorization"].partition(" ")[2].partition(":")
     if name != account.id.name or not _is_recent(request):
         raise authentication_failed()
-    if not is_signed(keys_of(account), string_to_sign(account.id.name, request), signature):
+    texts = (string_to_sign(account.id.name, request, order) for order in (_as_azure, _by_name))
+    if not any(is_signed(keys_of(account), text, signature) for text in texts):
         raise authentication_failed()
 
 
-def string_to_sign(account: str, request: Request) -> str:
-    """Give the text of a call that its signature is of."""
+def _as_azure(name: str) -> str:
+    """Give what Azure sorts headers by, as its own clients have it: no hyphens, and underscores before digits."""
+    return name.replace("-", "").replace("_", " ")
+
+
+def _by_name(name: str) -> str:
+    """Give what other clients sort headers by, as documented."""
+    return name
+
+
+def string_to_sign(account: str, request: Request, order: Callable[[str], str]) -> str:
+    """Give the text of a call that its signature is of, with its headers in an order."""
     headers = dict(request.headers)
     if headers.get("content-length") == "0":
         del headers["content-length"]
     if "x-ms-date" in headers:
         headers.pop("date", None)
-    own = sorted((name, value) for name, value in headers.items() if name.startswith("x-ms-"))
-    canonical_headers = "".join(f"{name}:{' '.join(value.split())}\n" for name, value in own)
+    own = sorted((name for name in headers if name.startswith("x-ms-")), key=order)
+    canonical_headers = "".join(f"{name}:{headers[name].strip()}\n" for name in own)
     canonical_resource = f"/{account}{request.raw_path}" + "".join(
         f"\n{name}:{value}" for name, value in sorted(request.query.items())
     )
