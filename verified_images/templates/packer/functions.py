@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import uuid
@@ -148,7 +149,7 @@ class Functions:
 
 def clean_resource_name(text: str) -> str:
     """Return ``text`` with what Azure takes in no name replaced by "-", and "-", "_" and "." cut from its end."""
-    return re.sub(r"[^a-z0-9._-]", "-", _text(text)).rstrip("-_.")
+    return re.sub(r"[^A-Za-z0-9._-]", "-", _text(text)).rstrip("-_.")
 
 
 def check_size(value: Any) -> Any:  # noqa: ANN401 - what a template computes with
@@ -189,7 +190,33 @@ def _format(layout: str, *values: object) -> str:
     verbs = re.findall(r"%[-+# 0]*(\d*)(?:\.(\d+))?", _text(layout))
     if any(len(number) > 4 for verb in verbs for number in verb):  # noqa: PLR2004 - nobody writes wider ones
         raise GoTemplateError("the widths in a format are too large")
-    return re.sub(r"%([-+# 0]*\d*(?:\.\d+)?)([vq])", r"%\1s", layout) % values
+    verbs_of_go = re.compile(r"%%|%[-+# 0]*\d*(?:\.\d+)?([a-zA-Z])")
+    written = [match[1] for match in verbs_of_go.finditer(layout) if match[1]]
+    shown = (
+        _quote(value) if verb == "q" else show(value) if verb == "v" else value
+        for verb, value in zip(written, values, strict=True)
+    )
+    return re.sub(r"(?<!%)((?:%%)*%[-+# 0]*\d*(?:\.\d+)?)[vq]", r"\1s", layout) % tuple(shown)
+
+
+def _quote(value: object) -> str:
+    return json.dumps(_text(value), ensure_ascii=False)
+
+
+def _print(*values: object) -> str:
+    """Join values as Go's print does: with a space between two of which neither is text."""
+    parts = [show(value) for value in values]
+    for place in range(1, len(parts)):
+        if not isinstance(values[place - 1], str) and not isinstance(values[place], str):
+            parts[place] = f" {parts[place]}"
+    return "".join(parts)
+
+
+def _slice(text: str, *bounds: int) -> str:
+    data = _text(text).encode()
+    if len(bounds) > 2 or not all(0 <= bound <= len(data) for bound in bounds):  # noqa: PLR2004 - two ends
+        raise GoTemplateError(f"'slice' takes numbers from 0 to {len(data)}, the length of the text")
+    return data[slice(*bounds) if len(bounds) > 1 else slice(*bounds, None)].decode(errors="replace")
 
 
 def _compare(left: Any, right: Any) -> int:  # noqa: ANN401 - what a template computes with
@@ -225,11 +252,14 @@ _GENERAL: dict[str, Callable[..., Any]] = {
     "and": lambda *values: next((value for value in values if not truth(value)), values[-1]),
     "or": lambda *values: next((value for value in values if truth(value)), values[-1]),
     "len": _length,
-    "print": lambda *values: "".join(map(show, values)),
+    "print": _print,
     "println": lambda *values: " ".join(map(show, values)) + "\n",
     "printf": _format,
+    "html": lambda *values: html.escape("".join(map(show, values))).replace("&#x27;", "&#39;").replace("&quot;", "&#34;"),
+    "index": lambda text, place: _text(text).encode()[place],
+    "slice": _slice,
     "urlquery": lambda *values: quote_plus("".join(map(show, values))),
-    "js": lambda *values: json.dumps("".join(map(show, values)))[1:-1],
+    "js": lambda *values: json.dumps("".join(map(show, values)))[1:-1].replace("'", "\\'"),
 }
 
 

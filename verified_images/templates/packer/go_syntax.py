@@ -65,9 +65,11 @@ class Output(NamedTuple):
 
 @dataclass(slots=True)
 class Condition:
-    """``{{if}}`` with what is written if it holds, and if not."""
+    """``{{if}}`` with what is written if it holds, and if not; ``{{with}}`` makes its value the dot of the former."""
 
     pipeline: Pipeline
+    target: str | None = None
+    is_dot: bool = False
     then: list[Node] = field(default_factory=list)
     otherwise: list[Node] = field(default_factory=list)
 
@@ -89,7 +91,7 @@ _TOKEN = re.compile(
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))", re.DOTALL)
 _ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _CONSTANTS: dict[str, bool | None] = {"true": True, "false": False, "nil": None}
-_NOT_SUPPORTED = ("range", "with", "define", "template", "block", "break", "continue")
+_NOT_SUPPORTED = ("range", "define", "template", "block", "break", "continue")
 
 
 def parse_go_template(text: str) -> list[Node]:
@@ -125,8 +127,8 @@ def _add_action(match: re.Match[str], current: list[Node], opened: list[tuple[Co
     if len(body) > _LONGEST:
         raise GoTemplateError("an action is too long")
     keyword, _, rest = body.partition(" ")
-    if keyword == "if":
-        condition = Condition(_Parser(rest, match[0]).pipeline_alone())
+    if keyword in {"if", "with"}:
+        condition = _condition(keyword, rest, match[0])
         current.append(condition)
         opened.append((condition, current))
         return condition.then
@@ -137,7 +139,7 @@ def _add_action(match: re.Match[str], current: list[Node], opened: list[tuple[Co
     if keyword == "else":
         return _add_else(rest.strip(), match[0], opened)
     if keyword in _NOT_SUPPORTED:
-        raise GoTemplateError(f"'{{{{{keyword}}}}}' is not supported; of Go's templates, 'if', 'else' and 'end' are")
+        raise GoTemplateError(f"'{{{{{keyword}}}}}' is not supported; of Go's templates, 'if', 'with', 'else' and 'end' are")
     current.append(_Parser(body, match[0]).output())
     return current
 
@@ -147,13 +149,19 @@ def _add_else(rest: str, source: str, opened: list[tuple[Condition, list[Node]]]
     if not rest:
         opened.append((condition, around))
         return condition.otherwise
-    if not rest.startswith("if "):
+    keyword, _, rest = rest.partition(" ")
+    if keyword not in {"if", "with"}:
         raise GoTemplateError(f"the action {_shown(source)} is not understood")
     # One {{end}} closes the whole chain.
-    following = Condition(_Parser(rest.removeprefix("if "), source).pipeline_alone())
+    following = _condition(keyword, rest, source)
     condition.otherwise.append(following)
     opened.append((following, around))
     return following.then
+
+
+def _condition(keyword: str, rest: str, source: str) -> Condition:
+    output = _Parser(rest, source).output()
+    return Condition(output.pipeline, output.target, is_dot=keyword == "with")
 
 
 class _Parser:

@@ -55,6 +55,7 @@ class GoRenderer:
         self._undeclared = undeclared
         self._fields: Mapping[str, str] = {}
         self._locals: dict[str, Any] = {}
+        self._dot: Literal | None = None
         self._touched = False
 
     def render(self, text: str, fields: Mapping[str, str] | None = None) -> SecretStr | str:
@@ -68,6 +69,7 @@ class GoRenderer:
             return text
         self._fields = fields or {}
         self._locals = {}
+        self._dot = None
         self._touched = False
         try:
             rendered = check_size("".join(self._write(parse_go_template(text))))
@@ -85,11 +87,20 @@ class GoRenderer:
                 case Output():
                     yield self._output(node)
                 case Condition():
-                    holds = truth(self._pipeline(node.pipeline))
-                    yield from self._write(node.then if holds else node.otherwise)
+                    yield from self._branch(node)
+
+    def _branch(self, node: Condition) -> Iterator[str]:
+        value = self._pipeline(node.pipeline)
+        if node.target is not None:
+            self._locals[node.target] = (value, self._touched)
+        around = self._dot
+        if node.is_dot and truth(value):
+            self._dot = Literal(value)
+        yield from self._write(node.then if truth(value) else node.otherwise)
+        self._dot = around
 
     def _output(self, node: Output) -> str:
-        if self._keep_fields and isinstance(node.pipeline.commands[0], Field):
+        if self._keep_fields and self._dot is None and isinstance(node.pipeline.commands[0], Field):
             return node.source
         touched, self._touched = self._touched, False
         value = self._pipeline(node.pipeline)
@@ -158,7 +169,9 @@ class GoRenderer:
         self._touched = self._touched or touched
         return value
 
-    def _field(self, names: tuple[str, ...]) -> str:
+    def _field(self, names: tuple[str, ...]) -> Any:  # noqa: ANN401
+        if self._dot is not None and not names:
+            return self._dot.value
         name = ".".join(names)
         if name in self._fields:
             return self._fields[name]
