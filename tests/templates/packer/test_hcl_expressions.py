@@ -314,3 +314,26 @@ def test_what_is_encrypted_for_a_key_is_decrypted(evaluate: Callable[[str], Any]
     assert evaluate(f'rsadecrypt("{encrypted}", file("data/key.pem"))') == "s3cr3t"
     with pytest.raises(HclError, match="cannot be decrypted with this key"):
         evaluate('rsadecrypt("AAAA", file("data/key.pem"))')
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('"a  ${~ var.n ~}  b"', "a7b"),
+        ('"a ${ upper(" ${~ var.s}") ~} $${~ b}"', "a TEXT${~ b}"),
+        ('"%{ if var.n == 7 ~} x %{~ else ~} y %{~ endif }"', "x"),
+        ("<<E\n%{ for x in var.l ~}\n   item ${x}\n%{ endfor ~}\nend\nE\n", "   item a\n   item b\n   item c\nend\n"),
+        ("<<-E\n    %{~ if true ~}\n      x\n    %{~ endif ~}\n    end\n  E\n", "      x\n    end\n"),
+        ('<<-E\n    a\n      ${~ "q" ~}\n    b\n  E\n', "    a\nq    b\n"),
+        ('<<-E\n   \n     x\n    ${"y"}\n      ${"z"}\n  E\n', "   \n x\ny\n  z\n"),
+        ("<<-E\n\ttab\n\t  two\n\tE\n", "tab\n  two\n"),
+    ],
+)
+def test_white_space_goes_as_in_packer(evaluate: Callable[[str], Any], text: str, value: str) -> None:
+    assert evaluate(text) == value
+
+
+def test_lines_of_a_template_file_keep_their_indentation(evaluate: Callable[[str], Any], tmp_path: Path) -> None:
+    (tmp_path / "data" / "cloud.yaml").write_text("a:\n%{ for x in names ~}\n  - ${x}\n%{ endfor ~}\nb: 1\n")
+
+    assert evaluate('templatefile("data/cloud.yaml", {names = ["x", "y"]})') == "a:\n  - x\n  - y\nb: 1\n"

@@ -255,7 +255,9 @@ _GENERAL: dict[str, Callable[..., Any]] = {
     "print": _print,
     "println": lambda *values: " ".join(map(show, values)) + "\n",
     "printf": _format,
-    "html": lambda *values: html.escape("".join(map(show, values))).replace("&#x27;", "&#39;").replace("&quot;", "&#34;"),
+    "html": lambda *values: (
+        html.escape("".join(map(show, values))).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
+    ),
     "index": lambda text, place: _text(text).encode()[place],
     "slice": _slice,
     "urlquery": lambda *values: quote_plus("".join(map(show, values))),

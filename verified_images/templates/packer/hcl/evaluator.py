@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from lark import Token, Tree
 
 from verified_images.templates.packer.hcl.scope import Names, Scope
-from verified_images.templates.packer.hcl.strings import write_string
+from verified_images.templates.packer.hcl.strings import write_lines, write_string
 from verified_images.templates.packer.hcl.syntax import parse_heredoc, trees_below
 from verified_images.templates.packer.hcl.types import convert, read_type
 from verified_images.templates.packer.hcl.values import (
@@ -60,6 +60,13 @@ class Evaluator:
         except RecursionError:
             raise HclError("the expression is nested too deeply") from None
 
+    def write(self, tree: Expression, scope: Scope) -> Any:  # noqa: ANN401 - values of HCL
+        """Return what the text of a file stands for; it raises what ``evaluate`` does."""
+        try:
+            return write_lines(self, tree, scope)
+        except RecursionError:
+            raise HclError("the text is nested too deeply") from None
+
     def value(self, tree: Expression, scope: Scope) -> Any:  # noqa: ANN401 - values of HCL, or Names
         """Return the value of a part of an expression."""
         self._steps += 1
@@ -92,7 +99,8 @@ class Evaluator:
 
     def heredoc(self, tree: Expression, scope: Scope) -> Any:  # noqa: ANN401
         """Work out a text of several lines."""
-        return self.value(parse_heredoc(tree.children[0]), scope)  # type: ignore[arg-type]
+        token = str(tree.children[0])
+        return write_lines(self, parse_heredoc(token), scope, indented=token.startswith("<<-"))
 
     def tuple(self, tree: Expression, scope: Scope) -> list[Any]:
         """Work out a list."""

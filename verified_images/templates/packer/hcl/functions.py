@@ -114,7 +114,7 @@ class FunctionTable:
         try:
             if self._open_files > _DEEPEST_FILES:
                 raise HclError("the files include each other too deeply")
-            return Evaluator(self).evaluate(parse_template(self._file(path)), Scope(values))
+            return Evaluator(self).write(parse_template(self._file(path)), Scope(values))
         except HclSyntaxError as error:
             where = "" if error.line is None else f":{error.line}"
             raise HclError(f"{path}{where}: {error}") from error

@@ -29,8 +29,28 @@ def write_string(evaluator: Evaluator, tree: Expression, scope: Scope) -> Any:  
         return _unescape(str(tree.children[0])[2:-2])
     if len(parts) == 1 and isinstance(parts[0], Tree) and parts[0].data == "interpolation":
         return evaluator.value(trees_below(parts[0])[0], scope)
+    return _written(evaluator, _stripped(_joined(parts)), scope)
+
+
+def write_lines(evaluator: Evaluator, tree: Expression, scope: Scope, *, indented: bool = False) -> Any:  # noqa: ANN401
+    """Return what a heredoc or a file stands for; an ``indented`` one loses what its lines have in common.
+
+    Of these HCL reads each line apart, so that ``~`` takes away no more than the rest of its own line.
+    """
+    (string,) = trees_below(tree)
+    parts = [part.children[0] for part in trees_below(string)]
+    if len(parts) == 1 and isinstance(parts[0], Tree):
+        return write_string(evaluator, string, scope)
+    lines: list[Any] = []
+    for part in _joined(parts):
+        lines += part.splitlines(keepends=True) if isinstance(part, str) else [part]
+    lines = _stripped(lines)
+    return _written(evaluator, _without_indent(lines) if indented else lines, scope)
+
+
+def _written(evaluator: Evaluator, parts: list[Any], scope: Scope) -> Any:  # noqa: ANN401 - values of HCL
     writer = _Writer(evaluator)
-    text = check_size("".join(writer.write(_stripped(parts), scope)))
+    text = check_size("".join(writer.write(parts, scope)))
     return mark(text, marked=writer.marked)
 
 
@@ -92,11 +112,24 @@ def _end_of(parts: list[Any], start: int) -> tuple[int, int]:
     raise HclError("a directive such as %{if} or %{for} has no end")
 
 
+def _joined(parts: list[Any]) -> list[Any]:
+    """Return the parts with plain text unescaped and in one piece."""
+    found: list[Any] = []
+    for part in parts:
+        if isinstance(part, Tree):
+            found.append(part)
+        elif found and isinstance(found[-1], str):
+            found[-1] += _plain(part)
+        else:
+            found.append(_plain(part))
+    return found
+
+
 def _stripped(parts: list[Any]) -> list[Any]:
-    """Return the parts with plain text unescaped, and without the white space that ``~`` takes away."""
-    found: list[Any] = [_plain(part) if isinstance(part, Token) else part for part in parts]
+    """Return the parts without the white space that ``~`` takes away."""
+    found = list(parts)
     for place, part in enumerate(parts):
-        if not isinstance(part, Tree) or part.data == "interpolation":
+        if isinstance(part, str) or part.data == "interpolation":
             continue
         tokens = [child for child in part.children if isinstance(child, Token)]
         if len(tokens) > 1 and tokens[1].type == "STRIP_MARKER" and place > 0 and isinstance(found[place - 1], str):
@@ -105,6 +138,21 @@ def _stripped(parts: list[Any]) -> list[Any]:
         if tokens[-2].type == "STRIP_MARKER" and after < len(found) and isinstance(found[after], str):
             found[after] = found[after].lstrip()
     return found
+
+
+def _without_indent(parts: list[Any]) -> list[Any]:
+    """Return the parts of lines without the white space that all of them begin with; blank lines do not count."""
+    starts = []
+    new = True
+    for place, part in enumerate(parts):
+        if new and not (isinstance(part, str) and part.endswith("\n") and not part.strip()):
+            starts.append(place)
+        new = part.endswith("\n") if isinstance(part, str) else False
+    indents = [
+        len(parts[place]) - len(parts[place].lstrip()) if isinstance(parts[place], str) else 0 for place in starts
+    ]
+    common = min(indents, default=0)
+    return [part[common:] if place in starts and isinstance(part, str) else part for place, part in enumerate(parts)]
 
 
 def _plain(token: Token) -> str:

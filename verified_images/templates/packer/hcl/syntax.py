@@ -84,7 +84,7 @@ def parse_hcl(text: str) -> Expression:
     """Return the tree of a file; HclSyntaxError if there is none."""
     _check_limits(text)
     try:
-        return parser().parse(text + "\n")
+        return parser().parse(_with_directives(text) + "\n")
     except UnexpectedInput as error:
         line = error.line if error.line > 0 else None
         raise HclSyntaxError(_sentence(error, text), line) from None
@@ -107,17 +107,10 @@ def parse_template(text: str) -> Expression:
     return parse_expression(_as_quoted(text))
 
 
-def parse_heredoc(token: Token) -> Expression:
-    """Return the tree of a heredoc, whose lines lose their common indentation if it begins with ``<<-``."""
-    head, _, rest = str(token).partition("\n")
-    content = rest.rstrip("\r\n")
-    content = content[: content.rindex("\n") + 1] if "\n" in content else ""
-    if head.startswith("<<-"):
-        lines = content.splitlines(keepends=True)
-        indents = [len(line) - len(line.lstrip()) for line in lines if line.strip()]
-        common = min(indents, default=0)
-        content = "".join(line[common:] if line.strip() else line for line in lines)
-    return parse_template(content)
+def parse_heredoc(heredoc: str) -> Expression:
+    """Return the tree of what stands between the first line of a heredoc and its last."""
+    content = heredoc.partition("\n")[2].rstrip("\r\n")
+    return parse_template(content[: content.rindex("\n") + 1] if "\n" in content else "")
 
 
 def trees_below(tree: Expression) -> list[Expression]:
@@ -206,6 +199,28 @@ def _as_quoted(text: str) -> str:
             quoted.append({'"': '\\"', "\\": "\\\\"}.get(text[place], text[place]))
             place += 1
     return "".join((*quoted, '"'))
+
+
+def _with_directives(text: str) -> str:
+    """Return a text with ``${~ x ~}``, which python-hcl2 does not know, said by a directive that does the same."""
+    if "${~" not in text and "~}" not in text:
+        return text
+    pieces = []
+    place = 0
+    for match in re.finditer(r"(?<!\$)\$\{", text):
+        if match.start() < place:
+            continue
+        try:
+            end = _end_of_sequence(text, match.end())
+        except HclSyntaxError:  # in a comment, or wrong
+            continue
+        inner = text[match.end() : end - 1]
+        before, after = ("~" if inner.startswith("~") else ""), ("~" if inner.endswith("~") else "")
+        inner = _with_directives(inner.removeprefix("~").removesuffix("~"))
+        whole = f"%{{{before} if true }}${{{inner}}}%{{ endif {after}}}" if before or after else f"${{{inner}}}"
+        pieces += [text[place : match.start()], whole]
+        place = end
+    return "".join((*pieces, text[place:]))
 
 
 def _end_of_sequence(text: str, place: int) -> int:
