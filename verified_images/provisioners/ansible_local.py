@@ -99,7 +99,8 @@ def _install_requirements(provisioner: AnsibleLocalProvisioner, attempt: Attempt
     for what in required_kinds(Path(attempt.context.path(provisioner.galaxy_file))):
         given = provisioner.galaxy_roles_path if what == "role" else provisioner.galaxy_collections_path
         target = given or f"{staging.path}/{'roles' if what == 'role' else 'collections'}"
-        words = quote_words([what, "install", "-r", file, "-p", target])
+        force = ["--force"] if provisioner.galaxy_force_install else []
+        words = quote_words([what, "install", "-r", file, "-p", target, *force])
         if _run_command(provisioner, attempt, staging, f"{provisioner.galaxy_command} {words}", "ansible-galaxy"):
             return True
     return False

@@ -93,6 +93,7 @@ def _client_settings(provisioner: ChefClientProvisioner, attempt: Attempt, stagi
         "policy_group": provisioner.policy_group,
         "ssl_verify_mode": provisioner.ssl_verify_mode,
         "trusted_certs_dir": provisioner.trusted_certs_dir,
+        "rubygems_url": provisioner.rubygems_url,
     }
     return {name: value for name, value in settings.items() if value is not None}
 
@@ -195,6 +196,7 @@ _FIELDS = {
     "PolicyGroup": "policy_group",
     "SslVerifyMode": "ssl_verify_mode",
     "TrustedCertsDir": "trusted_certs_dir",
+    "RubygemsURL": "rubygems_url",
 }
 
 

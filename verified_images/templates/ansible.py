@@ -29,6 +29,8 @@ class _Playbooks(Provisioner):
     """A requirements file beside the template, whose roles and collections are installed first."""
     galaxy_command: Word = "ansible-galaxy"
     """The program that installs them."""
+    galaxy_force_install: bool = False
+    """Whether to install again what is there."""
     valid_exit_codes: ExitCodes = (0,)
     """The exit codes that mean success."""
 
@@ -76,8 +78,6 @@ class AnsibleProvisioner(_Playbooks):
     """Where roles are installed and looked for."""
     collections_path: Path | None = None
     """Where collections are installed and looked for."""
-    galaxy_force_install: bool = False
-    """Whether to install again what is there."""
     galaxy_force_with_deps: bool = False
     """Whether to install again what is there, and what it needs."""
     vault_password_file: Path | None = None

@@ -120,6 +120,8 @@ class ChefClientProvisioner(_Chef):
     """Whether the server's certificate is checked."""
     trusted_certs_dir: Path | None = None
     """The folder in the machine with certificates to trust."""
+    rubygems_url: Word | None = None
+    """Where gems that cookbooks need are from, instead of the usual place."""
     knife_command: Word | None = None
     """The command that runs knife; {args} in it stands for its arguments, {sudo} is empty."""
     skip_clean_client: bool = False

@@ -92,9 +92,9 @@ def one_of(model: BaseModel, *names: str) -> None:
         raise wrong(f"exactly one of {', '.join(map(repr, names))} is needed; here is {found}")
 
 
-_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[dhms]))+")
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[dhms])")
+_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:[muµn]s|[dhms]))+")
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)([muµn]s|[dhms])")
 _LONGEST_DURATION = 7 * 86400.0
 
 

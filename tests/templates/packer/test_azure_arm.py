@@ -279,7 +279,11 @@ def test_an_option_that_asks_for_nothing_is_not_warned_of(load: Load) -> None:
         ({"spot": "x"}, "spot", "a block is needed, not 'x'"),
         ({"spot": {"price": 1}}, "spot.price", "spot has no option 'price'; did you mean 'max_price'?"),
         ({"communicator": "none"}, "communicator", "ssh or winrm is needed, not 'none'"),
-        ({"location": None}, "", "the option 'location' is required"),
+        (
+            {"location": None},
+            "",
+            "the option 'location' is required, or 'build_resource_group_name', a group whose location is taken",
+        ),
         ({"image_sku": None}, "", "the option 'image_sku' is required"),
         ({"managed_image_name": None}, "", "the option 'managed_image_name' is required"),
         (

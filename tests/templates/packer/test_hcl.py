@@ -237,7 +237,15 @@ class TestBuilds:
     ("text", "line", "message"),
     [
         ("build {\n  x = = 1\n}", 2, "this is not HCL: '=' is not expected here (column 7)"),
-        ('variable "a" { type = string sensitive = true }', 1, "each argument and each block needs a line of its own"),
+        (
+            'variable "a" { type = string sensitive = true }',
+            1,
+            "a block on one line can hold one argument alone; give each a line of its own",
+        ),
+        ("build {\n  x {\n  } y {\n  }\n}", 3, "each argument and each block needs a line of its own"),
+        ("a { b = 1\n}", 1, "what stands in a block of several lines begins on the line after its '{'"),
+        ("a {\n  b = 1 }", 2, "the '}' of a block of several lines stands on a line of its own"),
+        ("a { b {} }", 1, "a block on one line can hold one argument alone; give each a line of its own"),
         ("build {\n  name = <<E\nx\nE\n} build {}", 5, "each argument and each block needs a line of its own"),
         ("build {\n", 2, "this is not HCL: 'the end of the line' is not expected here (column 1)"),
         ("a = <<EOF\nx\n", 1, "the text that begins with '<<EOF' has no end: 'EOF' on its own"),

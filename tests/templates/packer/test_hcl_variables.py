@@ -139,9 +139,24 @@ class TestVariables:
                 "there is another variable 'a'",
             ),
             (
-                'variable "a" {\n  default = 1\n  validation {\n    error_message = "x"\n  }\n}',
+                'variable "a" {\n  default = 1\n  validation {\n    error_message = "X."\n  }\n}',
                 "variable.a.validation[0]",
                 "the key 'condition' is required",
+            ),
+            (
+                'variable "a" {\n  default = 1\n  validation {\n    condition = true\n  }\n}',
+                "variable.a.validation[0]",
+                "the key 'error_message' is required",
+            ),
+            (
+                'variable "a" {\n  default = 1\n  validation {\n    condition = true\n    error_message = "no"\n  }\n}',
+                "variable.a.validation[0].error_message",
+                "an error_message is a sentence: it begins with a capital and ends with '.', '?' or '!'",
+            ),
+            (
+                'variable "a" {\n  default = 1\n  validations {\n  }\n}',
+                "variable.a.validations",
+                "a variable has no block 'validations'; did you mean 'validation'?",
             ),
         ],
     )

@@ -39,7 +39,9 @@ class TestPostProcessors:
         assert warnings == [("post-processors[0].only_on", "this is left out: it is for windows")]
 
     def test_without_effect_are_warned_of(self, load: Load) -> None:
-        found, warnings = self.load(load, {"type": "checksum", "checksum_types": ["sha256"]}, "compress")
+        found, warnings = self.load(
+            load, {"type": "checksum", "checksum_types": ["sha256"], "output": "a.{{.ChecksumType}}"}, "compress"
+        )
         assert [each.checksum is not None for each in found] == [True]
         assert warnings == [
             ("post-processors[0]", "there is nothing to write checksums of: an image in Azure has no files here"),

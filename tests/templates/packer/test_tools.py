@@ -6,10 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import SecretStr
 
 from tests.templates.packer.conftest import BUILD, SOURCE, template
 from verified_images.templates.conversion import to_native
 from verified_images.templates.loading import Loaded, load_templates
+from verified_images.templates.model import ChefSoloProvisioner
 from verified_images.templates.native import load_template
 
 if TYPE_CHECKING:
@@ -48,6 +50,11 @@ GOOD: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         },
         {"execute_command": "cd {working_dir} &&  puppet apply --modulepath='{module_path}' {manifest_file}"},
     ),
+    (
+        "puppet-server",
+        {"puppet_server": "p", "staging_dir": "/var/p", "working_directory": "/srv"},
+        {"staging_directory": "/var/p", "working_dir": "/srv"},
+    ),
     ("puppet-server", {"puppet_server": "p", "options": "--test"}, {"puppet_server": "p", "options": "--test"}),
     (
         "salt-masterless",
@@ -63,6 +70,13 @@ GOOD: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         },
         {"execute_command": "chef-solo -c {config_path} -j {json_path}", "json_attributes": {"a": {"b": ["x", "y"]}}},
     ),
+    (
+        "chef-solo",
+        {"cookbook_paths": ["cookbooks"], "json_string": '{"a": {"b": ["x"]}}'},
+        {"json_attributes": {"a": {"b": ["x"]}}},
+    ),
+    ("chef-client", {"server_url": "https://c", "rubygems_url": "https://g"}, {"rubygems_url": "https://g"}),
+    ("ansible-local", {"playbook_file": "play.yml", "galaxy_force_install": True}, {"galaxy_force_install": True}),
     (
         "chef-client",
         {"server_url": "https://c", "validation_key_path": "key.pem", "install_command": "x {{.Version}}"},
@@ -145,6 +159,11 @@ def test_what_has_no_effect_is_told_with_its_reason(load: Load) -> None:
         ),
         ({"type": "ansible"}, "provisioners[0]", "the option 'playbook_file' is required"),
         (
+            {"type": "chef-solo", "json_string": "[1]"},
+            "provisioners[0].json_string",
+            "a JSON object is needed here, as text",
+        ),
+        (
             {"type": "puppet-masterless", "manifest_file": "sit.pp"},
             "provisioners[0].manifest_file",
             "there is no file 'sit.pp' beside the template; did you mean 'site.pp'?",
@@ -162,3 +181,20 @@ def test_mistakes_are_told(mistakes: Mistakes, options: dict[str, Any], key_path
         (key_path, message.split(";", maxsplit=1)[0])
     ]
     assert message.rsplit(";", maxsplit=1)[-1].strip() in found[0][2]
+
+
+def test_local_commands_for_another_system_are_left_out(load: Load) -> None:
+    inner = {"type": "shell-local", "inline": ["a"]}
+    (loaded,) = load(template({**inner, "only_on": ["linux"]}, {**inner, "only_on": ["windows"]}))
+    assert len(loaded.template.provisioners) == 1
+    assert [(warning.key_path, warning.message) for warning in loaded.warnings] == [
+        ("provisioners[1].only_on", "this is left out: it is for windows")
+    ]
+
+
+def test_attributes_of_a_sensitive_text_are_secret(load: Load) -> None:
+    provisioner = {"type": "chef-solo", "json_string": "{{user `j`}}"}
+    document = json.loads(template(provisioner, variables={"j": '{"a": "s3cret!"}'}))
+    (loaded,) = load(json.dumps({**document, "sensitive-variables": ["j"]}))
+    assert isinstance(loaded.template.provisioners[0], ChefSoloProvisioner)
+    assert isinstance(loaded.template.provisioners[0].json_attributes["a"], SecretStr)

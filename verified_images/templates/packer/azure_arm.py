@@ -168,6 +168,11 @@ class _Mapping:
             self._findings.warn(options.path, "no vm_size is given, so that Packer's default is taken, Standard_A1")
         if not options.has("managed_image_storage_account_type"):
             draft.set("builder.os_disk_type", "Standard_LRS", options.path)
+        if not options.has("build_resource_group_name", "location"):
+            beside = "is required, or 'build_resource_group_name', a group whose location is taken"
+            empty = self._findings.empty_in(options.path, ("location", "build_resource_group_name"))
+            self._findings.lacks(options.path, f"the option 'location' {beside}{empty}")
+            self.draft.set("builder.location", "westeurope", options.path)  # so that nothing more is said of it
         if options.has("build_resource_group_name") and not options.has("location"):
             draft.set("builder.location", LOCATION_OF_RESOURCE_GROUP, (*options.path, "build_resource_group_name"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
@@ -186,7 +187,9 @@ def _post_processors(source: Source, build: Build, renderer: _Rendering) -> Iter
             source.findings.lacks(section.path, "the option 'type' is required")
         elif _is_meant(section, build, source.findings):
             data = {name: value for name, value in section.data.items() if name not in _ABOUT}
-            rendered = renderer.section(Section(data, section.path))
+            # What a checksum is of is known when it is made, which no image is here.
+            fields = {"ChecksumType": "checksum"} if kind == "checksum" else {}
+            rendered = renderer.section(Section(data, section.path), fields)
             made = map_post_processor(kind, rendered, source.folders, source.findings)
             if made is not None:
                 yield made
@@ -244,11 +247,13 @@ class _Rendering:
         functions = Functions(source.run, source.folders.template.absolute(), source.folders.working, build=known)
         self._findings = source.findings
         self._known = known
+        self._fields: Mapping[str, str] = {}
         self._path: KeyPath = ()
         self._renderer = GoRenderer(source.values, functions, source.secrets, undeclared=self._warn)
 
-    def section(self, section: Section) -> Section:
-        """Return the section with every text in it rendered; one that cannot be is spoilt."""
+    def section(self, section: Section, fields: Mapping[str, str] = MappingProxyType({})) -> Section:
+        """Return the section with every text in it rendered, also by ``fields``; one that cannot be is spoilt."""
+        self._fields = fields
         return Section(
             {key: self._option(value, (*section.path, key)) for key, value in section.data.items()}, section.path
         )
@@ -278,7 +283,9 @@ class _Rendering:
             raise UnknownValueError from error
 
     def _text(self, text: str, *, command: bool) -> SecretStr | str:
-        fields = {**self._known, **tool_options.FIELDS, **FIELDS} if command else self._known
+        fields = {**self._known, **self._fields}
+        if command:
+            fields |= {**tool_options.FIELDS, **FIELDS}
         text = tool_options.without_sudo(text) if command else text
         rendered = self._renderer.render(text, fields)
         if command and rendered != text and isinstance(rendered, str):  # a variable may hold the command

@@ -212,6 +212,10 @@ def _print(*values: object) -> str:
     return "".join(parts)
 
 
+def _html(text: str) -> str:
+    return html.escape(text).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
+
+
 def _slice(text: str, *bounds: int) -> str:
     data = _text(text).encode()
     if len(bounds) > 2 or not all(0 <= bound <= len(data) for bound in bounds):  # noqa: PLR2004 - two ends
@@ -255,9 +259,7 @@ _GENERAL: dict[str, Callable[..., Any]] = {
     "print": _print,
     "println": lambda *values: " ".join(map(show, values)) + "\n",
     "printf": _format,
-    "html": lambda *values: (
-        html.escape("".join(map(show, values))).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
-    ),
+    "html": lambda *values: _html("".join(map(show, values))),
     "index": lambda text, place: _text(text).encode()[place],
     "slice": _slice,
     "urlquery": lambda *values: quote_plus("".join(map(show, values))),

@@ -139,9 +139,8 @@ def _add_action(match: re.Match[str], current: list[Node], opened: list[tuple[Co
     if keyword == "else":
         return _add_else(rest.strip(), match[0], opened)
     if keyword in _NOT_SUPPORTED:
-        raise GoTemplateError(
-            f"'{{{{{keyword}}}}}' is not supported; of Go's templates, 'if', 'with', 'else' and 'end' are"
-        )
+        known = "'if', 'with', 'else' and 'end'"
+        raise GoTemplateError(f"'{{{{{keyword}}}}}' is not supported; of Go's templates, {known} are")
     current.append(_Parser(body, match[0]).output())
     return current
 

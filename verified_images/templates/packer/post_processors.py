@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr, ValidationError
@@ -11,6 +10,7 @@ from verified_images.templates.fields import reveal
 from verified_images.templates.model import PostProcessor
 from verified_images.templates.nearest import did_you_mean
 from verified_images.templates.packer.files import mistake_about_file, resolve
+from verified_images.templates.packer.tool_options import is_for_here
 from verified_images.templates.packer.values import Kind, Option, read_options
 from verified_images.templates.problems import validation_problems
 
@@ -88,9 +88,7 @@ def _check(key: str, data: dict[str, Any], section: Section, findings: Findings)
 
 def _complete_shell_local(data: dict[str, Any], options: Options, folders: Folders, findings: Findings) -> bool:
     """Add what has no key of its own; False where the commands are not meant for this system."""
-    only_on = options.get("only_on")
-    if only_on and platform.system().lower() not in only_on:
-        findings.warn((*options.path, "only_on"), f"this is left out: it is for {', '.join(only_on)}")
+    if not is_for_here(options.get("only_on"), options.path, findings):
         return False
     environment: dict[str, SecretStr | str] = dict(options.get("env") or {})
     for place, text in enumerate(options.get("environment_vars") or ()):

@@ -12,7 +12,7 @@ from verified_images.templates.nearest import did_you_mean
 from verified_images.templates.packer.execute_command import SecretOnCommandLineError, read_command
 from verified_images.templates.packer.files import mistake_about_file, resolve
 from verified_images.templates.packer.findings import Section
-from verified_images.templates.packer.tool_options import holds_field, translate
+from verified_images.templates.packer.tool_options import holds_field, is_for_here, translate
 from verified_images.templates.packer.values import Kind, Option, Options, read_options
 from verified_images.templates.problems import validation_problems
 from verified_images.templates.provisioners import provisioner_kinds, read_provisioner
@@ -95,6 +95,8 @@ def map_provisioner(entry: Entry, folders: Folders, findings: Findings) -> Provi
         case "file":
             options = read_options(entry.section, _FILE, findings, "the file provisioner")
             data = _plain(options, _FILE)
+        case "shell-local" if not is_for_here(entry.section.data.get("only_on"), entry.section.path, findings):
+            return None
         case _:
             section = Section(translate(entry.type, entry.section, findings), entry.section.path)
             data = _others(section, findings)

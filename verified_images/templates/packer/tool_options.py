@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import platform
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from verified_images.templates.packer.findings import Findings, Section
+    from verified_images.templates.problems import KeyPath
 
 _CONNECTION = "Ansible reaches the machine as the build does, with its key and its pinned host keys"
 _WINDOWS = "only machines with Linux are built"
@@ -33,6 +36,7 @@ _IGNORED: Mapping[str, Mapping[str, str]] = {
         "skip_version_check": "no version is refused",
     },
     "chef-client": _WINDOWS_OPTIONS,
+    "powershell": dict.fromkeys(("binary", "elevated_env_var_format", "env_var_format"), _WINDOWS),
     "chef-solo": _WINDOWS_OPTIONS,
     "puppet-masterless": _WINDOWS_OPTIONS,
     "puppet-server": _WINDOWS_OPTIONS,
@@ -43,7 +47,11 @@ _IGNORED: Mapping[str, Mapping[str, str]] = {
         "use_env_var_file": _EXPORTED,
         "use_linux_pathing": _WINDOWS,
     },
+    "windows-shell": dict.fromkeys(("binary", "env_var_format"), _WINDOWS),
 }  # fmt: skip
+_RENAMED: Mapping[str, Mapping[str, str]] = {
+    "puppet-server": {"staging_dir": "staging_directory", "working_directory": "working_dir"},
+}
 _MARK = "\x01"
 _SUDO = re.compile(r"\{\{-?\s*if\s+\.Sudo\s*-?\}\}.*?\{\{-?\s*end\s*-?\}\}")
 _NAMES = (
@@ -74,13 +82,18 @@ def translate(kind: str, section: Section, findings: Findings) -> dict[str, Any]
     """Return the options as the model has them, without those that have no effect here, which is noted."""
     data: dict[str, Any] = {}
     for name, value in section.data.items():
+        if (kind, name) == ("shell-local", "only_on"):  # which is_for_here reads
+            continue
         reason = _IGNORED.get(kind, {}).get(name)
         if reason is None:
-            data[name] = _plain(value) if name.endswith("command") else value
+            own = _RENAMED.get(kind, {}).get(name, name)
+            data[own] = _plain(value) if name.endswith("command") else value
         elif value not in (None, "", False, "false", [], {}):
             findings.warn((*section.path, name), f"this has no effect: {reason}")
     if kind == "shell-local":
         _read_interpreter(data)
+    if "json_string" in data:
+        _read_attributes(data, (*section.path, "json_string"), findings)
     # An empty value is one that is not given.
     return {name: value for name, value in data.items() if value not in ("", [], {})}
 
@@ -105,6 +118,41 @@ def _read_interpreter(data: dict[str, Any]) -> None:
         command = None
     if command is None and isinstance(shebang, str) and shebang and (data.get("inline") or data.get("command")):
         data["execute_command"] = [*shebang.removeprefix("#!").split(), "{path}"]
+
+
+def _read_attributes(data: dict[str, Any], path: KeyPath, findings: Findings) -> None:
+    """Put the attributes that ``json_string`` holds, as HCL needs it, where ``json`` has them; Packer lets it win."""
+    given = data.pop("json_string")
+    if not given:
+        return
+    try:
+        attributes = json.loads(reveal(given))
+    except (TypeError, ValueError, RecursionError):
+        attributes = None
+    if isinstance(attributes, dict):
+        data["json"] = _hidden(attributes) if isinstance(given, SecretStr) else attributes
+    else:
+        findings.error(path, "a JSON object is needed here, as text")
+
+
+def _hidden(value: Any) -> Any:  # noqa: ANN401 - what templates hold
+    match value:
+        case dict():
+            return {name: _hidden(item) for name, item in value.items()}
+        case list():
+            return [_hidden(item) for item in value]
+        case str():
+            return SecretStr(value)
+    return value
+
+
+def is_for_here(only_on: object, path: KeyPath, findings: Findings) -> bool:
+    """Tell whether commands are meant for the system that the run is on; if not, that is noted."""
+    names = [only_on] if isinstance(only_on, str) else only_on
+    if not names or not isinstance(names, list) or platform.system().lower() in names:
+        return True
+    findings.warn((*path, "only_on"), f"this is left out: it is for {', '.join(map(str, names))}")
+    return False
 
 
 def _is_text(value: object) -> bool:

@@ -123,9 +123,11 @@ def line_of(tree: Expression) -> int | None:
     return None if tree.meta.empty else tree.meta.line
 
 
-def _body(tree: Expression) -> Body:
+def _body(tree: Expression, opened: int = 0, closed: int = 0) -> Body:
+    """Return what a body holds; ``opened`` and ``closed`` are the lines of its braces, where it has some."""
     body = Body()
     ended = 0
+    _check_braces(trees_below(tree), opened, closed)
     for child in trees_below(tree):
         if child.meta.line == ended:  # which python-hcl2 allows
             raise HclSyntaxError("each argument and each block needs a line of its own", ended)
@@ -138,8 +140,26 @@ def _body(tree: Expression) -> Body:
             body.attributes.setdefault(attribute.name, attribute)
         else:
             names = [_name(part) for part in parts[:-1]]
-            body.blocks.append(Block(names[0], tuple(names[1:]), _body(parts[-1]), child.meta.line))
+            inner = _body(parts[-1], _opening_line(child), _last_line(child))
+            body.blocks.append(Block(names[0], tuple(names[1:]), inner, child.meta.line))
     return body
+
+
+def _opening_line(block: Expression) -> int:
+    return next(part.line or 0 for part in block.children if isinstance(part, Token) and part.type == "LBRACE")
+
+
+def _check_braces(children: list[Expression], opened: int, closed: int) -> None:
+    """Refuse what HCL does: something on the line of a brace that opens a block of several lines, or ends it."""
+    if not children or not opened:
+        return
+    first, last = children[0].meta.line, _last_line(children[-1])
+    if opened == closed and (len(children) > 1 or children[0].data != "attribute"):
+        raise HclSyntaxError("a block on one line can hold one argument alone; give each a line of its own", opened)
+    if opened != closed and first == opened:
+        raise HclSyntaxError("what stands in a block of several lines begins on the line after its '{'", opened)
+    if opened != closed and last == closed:
+        raise HclSyntaxError("the '}' of a block of several lines stands on a line of its own", closed)
 
 
 def _last_line(tree: Expression) -> int:

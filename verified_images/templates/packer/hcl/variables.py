@@ -67,6 +67,10 @@ class HclVariables:
             if key not in _KEYS:
                 message = f"a variable has no '{key}'{did_you_mean(key, (*_KEYS, 'validation'))}"
                 self._reader.findings.error((*path, key), message)
+        for inner in block.body.blocks:
+            if inner.type != "validation":
+                message = f"a variable has no block '{inner.type}'{did_you_mean(inner.type, ('validation',))}"
+                self._reader.findings.error_at(Place(file, inner.line), f"variable.{name}.{inner.type}", message)
         attributes = block.body.attributes
         default = attributes.get("default")
         wanted = self._type(attributes.get("type"), (*path, "type"))
@@ -160,6 +164,7 @@ class HclVariables:
         for place, block in enumerate(declared.validations):
             path = ("variable", declared.name, "validation", place)
             self._reader.places.note(path, declared.file, block.line)
+            self._check_validation(block, path, declared.file)
             condition = block.body.attributes.get("condition")
             message = self._text(block.body.attributes.get("error_message"), (*path, "error_message"))
             if condition is None:
@@ -215,6 +220,21 @@ class HclVariables:
             self._reader.findings.error(("variable", name), message)
             self._wrong.add(name)
             return None
+
+    def _check_validation(self, block: Block, path: KeyPath, file: Path) -> None:
+        """Note what Packer refuses of a rule, whatever the value is."""
+        keys = ("condition", "error_message")
+        self._reader.note(block.body, path, file)
+        for key in block.body.attributes:
+            if key not in keys:
+                self._reader.findings.error((*path, key), f"a validation has no '{key}'{did_you_mean(key, keys)}")
+        if "error_message" not in block.body.attributes:
+            self._reader.findings.error(path, "the key 'error_message' is required")
+            return
+        message = self._text(block.body.attributes["error_message"], (*path, "error_message"))
+        if message is not None and not _is_sentence(message):
+            sentence = "an error_message is a sentence: it begins with a capital and ends with '.', '?' or '!'"
+            self._reader.findings.error((*path, "error_message"), sentence)
 
     def _default(self, attribute: Attribute, wanted: Type, path: KeyPath) -> Any:  # noqa: ANN401 - values of HCL
         evaluator = Evaluator(_Environment(self._inputs.environment))
@@ -280,6 +300,10 @@ class _Environment:
         if name != "env" or len(arguments) != 1:
             raise HclError(f"the default of a variable may use the function 'env' alone, not '{name}'; use 'locals'")
         return self._environment.get(to_text(arguments[0]), "")
+
+
+def _is_sentence(text: str) -> bool:
+    return bool(text) and not (text[0].isalpha() and not text[0].isupper()) and text[-1] in ".?!"
 
 
 def _inferred(value: Any) -> Type:  # noqa: ANN401 - values of HCL
