@@ -111,8 +111,12 @@ class Problems:
 
 def validation_problems(error: ValidationError, data: object) -> Iterator[tuple[KeyPath, str]]:
     """Yield the key path in ``data`` and the sentence of each thing that pydantic found in it."""
-    for detail in error.errors(include_url=False):
-        yield _key_path(detail, data), _message(detail)
+    details = error.errors(include_url=False)
+    for detail in details:
+        # A list whose entries are wrong is not one without entries, as pydantic has it.
+        inner = (other["loc"][: len(detail["loc"])] for other in details if len(other["loc"]) > len(detail["loc"]))
+        if detail["type"] != "too_short" or detail["loc"] not in inner:
+            yield _key_path(detail, data), _message(detail)
 
 
 def show_path(key_path: KeyPath) -> str:

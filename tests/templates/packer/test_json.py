@@ -197,7 +197,6 @@ class TestSeveralBuilders:
         ),
         ({"variables": []}, "variables", "a mapping of names to texts is needed"),
         ({"variables": {"a": [1]}}, "variables.a", "the value of a variable must be text"),
-        ({"sensitive-variables": ["b"]}, "sensitive-variables[0]", "there is no variable 'b'"),
         ({"sensitive-variables": "b"}, "sensitive-variables", "a list of the names of variables is needed"),
         (
             {"provisioners": [{"type": "shel"}]},

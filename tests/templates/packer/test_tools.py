@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from tests.templates.packer.conftest import BUILD, SOURCE, template
 from verified_images.templates.conversion import to_native
 from verified_images.templates.loading import Loaded, load_templates
-from verified_images.templates.model import ChefSoloProvisioner
+from verified_images.templates.model import ChefSoloProvisioner, FileProvisioner, ShellProvisioner, SleepProvisioner
 from verified_images.templates.native import load_template
 
 if TYPE_CHECKING:
@@ -171,7 +171,25 @@ def test_what_has_no_effect_is_told_with_its_reason(load: Load) -> None:
         (
             {"type": "shell", "inline": ["a"], "execute_command": "{{.ConfigPath}} {{.Path}}"},
             "provisioners[0].execute_command",
-            "a script is run with the fields {{.Path}}, {{.Vars}} and {{.EnvVarFile}} alone",
+            (
+                "there is no '.ConfigPath' here; here are .BuildName, .BuilderType, .User, .ConnType, .Port, "
+                ".PackerRunUUID, .Path, .Vars, .EnvVarFile; to use a variable, write {{user `name`}}"
+            ),
+        ),
+        (
+            {"type": "shell", "inline": ["a"], "execute_command": "sudo true"},
+            "provisioners[0].execute_command",
+            "'{{.Path}}' is needed in it, which stands for the script's path in the machine",
+        ),
+        (
+            {"type": "shell-local", "inline": ["a"], "only_on": ["linus"]},
+            "provisioners[0].only_on",
+            "there is no system 'linus'; did you mean 'linux'?",
+        ),
+        (
+            {"type": "shell", "inline": ["a"], "valid_exit_codes": [-1]},
+            "provisioners[0].valid_exit_codes[0]",
+            "-1 is too small; the least is 0",
         ),
     ],
 )
@@ -181,6 +199,27 @@ def test_mistakes_are_told(mistakes: Mistakes, options: dict[str, Any], key_path
         (key_path, message.split(";", maxsplit=1)[0])
     ]
     assert message.rsplit(";", maxsplit=1)[-1].strip() in found[0][2]
+
+
+def test_what_packer_takes_in_another_way_is_told(load: Load) -> None:
+    (loaded,) = load(
+        template(
+            {"type": "shell", "inline": ["a"], "valid_exit_codes": [0, 3010]},
+            {"type": "file", "source": "play.yml", "sources": ["site.pp"], "destination": "/srv/"},
+            {"type": "sleep"},
+        )
+    )
+    shell, file, sleep = loaded.template.provisioners
+    assert isinstance(shell, ShellProvisioner)
+    assert isinstance(file, FileProvisioner)
+    assert isinstance(sleep, SleepProvisioner)
+    assert (shell.valid_exit_codes, file.sources, sleep.duration) == ((0,), ("site.pp", "play.yml"), 0)
+    assert [(warning.key_path, warning.message) for warning in loaded.warnings] == [
+        (
+            "provisioners[0].valid_exit_codes",
+            "exit codes beyond 255 are left out: no program of Linux ends with them",
+        ),
+    ]
 
 
 def test_local_commands_for_another_system_are_left_out(load: Load) -> None:

@@ -171,7 +171,8 @@ def _mapped(source: Source, build: Build, renderer: _Rendering, sections: tuple[
             continue
         data = {name: value for name, value in section.data.items() if name not in _ABOUT}
         data |= _override(section, build, source.findings)
-        entry = Entry(kind, renderer.section(Section(data, section.path)))
+        fields = FIELDS if kind == "shell" else {**tool_options.FIELDS, **FIELDS}
+        entry = Entry(kind, renderer.section(Section(data, section.path), fields))
         provisioner = map_provisioner(entry, source.folders, source.findings)
         if provisioner is not None:
             yield provisioner.placed(1, source.findings.place(section.path).line)
@@ -188,8 +189,8 @@ def _post_processors(source: Source, build: Build, renderer: _Rendering) -> Iter
         elif _is_meant(section, build, source.findings):
             data = {name: value for name, value in section.data.items() if name not in _ABOUT}
             # What a checksum is of is known when it is made, which no image is here.
-            fields = {"ChecksumType": "checksum"} if kind == "checksum" else {}
-            rendered = renderer.section(Section(data, section.path), fields)
+            fields = {"ChecksumType": "checksum"} if kind == "checksum" else {**tool_options.FIELDS, **FIELDS}
+            rendered = renderer.section(Section(data, section.path), fields, everywhere=kind == "checksum")
             made = map_post_processor(kind, rendered, source.folders, source.findings)
             if made is not None:
                 yield made
@@ -248,12 +249,18 @@ class _Rendering:
         self._findings = source.findings
         self._known = known
         self._fields: Mapping[str, str] = {}
+        self._everywhere = False
         self._path: KeyPath = ()
         self._renderer = GoRenderer(source.values, functions, source.secrets, undeclared=self._warn)
 
-    def section(self, section: Section, fields: Mapping[str, str] = MappingProxyType({})) -> Section:
-        """Return the section with every text in it rendered, also by ``fields``; one that cannot be is spoilt."""
-        self._fields = fields
+    def section(
+        self, section: Section, fields: Mapping[str, str] = MappingProxyType({}), *, everywhere: bool = False
+    ) -> Section:
+        """Return the section with every text in it rendered; one that cannot be is spoilt.
+
+        Commands may use the ``fields``, and other texts too if they are said to be for ``everywhere``.
+        """
+        self._fields, self._everywhere = fields, everywhere
         return Section(
             {key: self._option(value, (*section.path, key)) for key, value in section.data.items()}, section.path
         )
@@ -283,9 +290,7 @@ class _Rendering:
             raise UnknownValueError from error
 
     def _text(self, text: str, *, command: bool) -> SecretStr | str:
-        fields = {**self._known, **self._fields}
-        if command:
-            fields |= {**tool_options.FIELDS, **FIELDS}
+        fields = {**self._known, **self._fields} if command or self._everywhere else self._known
         text = tool_options.without_sudo(text) if command else text
         rendered = self._renderer.render(text, fields)
         if command and rendered != text and isinstance(rendered, str):  # a variable may hold the command

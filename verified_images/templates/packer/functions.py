@@ -220,7 +220,8 @@ def _slice(text: str, *bounds: int) -> str:
     data = _text(text).encode()
     if len(bounds) > 2 or not all(0 <= bound <= len(data) for bound in bounds):  # noqa: PLR2004 - two ends
         raise GoTemplateError(f"'slice' takes numbers from 0 to {len(data)}, the length of the text")
-    return data[slice(*bounds) if len(bounds) > 1 else slice(*bounds, None)].decode(errors="replace")
+    start, end = (*bounds, 0, len(data))[:2] if len(bounds) != 1 else (bounds[0], len(data))
+    return data[start:end].decode(errors="replace")
 
 
 def _compare(left: Any, right: Any) -> int:  # noqa: ANN401 - what a template computes with

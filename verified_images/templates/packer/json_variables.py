@@ -152,7 +152,7 @@ class JsonVariables:
         for place, name in enumerate(names):
             if name not in self._section:
                 hint = did_you_mean(name, self._section)
-                findings.error(("sensitive-variables", place), f"there is no variable '{name}'{hint}")
+                findings.warn(("sensitive-variables", place), f"there is no variable '{name}'{hint}")
         return tuple(names)
 
 

@@ -9,10 +9,10 @@ from pydantic import SecretStr, ValidationError
 
 from verified_images.templates.fields import reveal
 from verified_images.templates.nearest import did_you_mean
-from verified_images.templates.packer.execute_command import SecretOnCommandLineError, read_command
+from verified_images.templates.packer.execute_command import PATH, SecretOnCommandLineError, read_command
 from verified_images.templates.packer.files import mistake_about_file, resolve
 from verified_images.templates.packer.findings import Section
-from verified_images.templates.packer.tool_options import holds_field, is_for_here, translate
+from verified_images.templates.packer.tool_options import WINDOWS_KINDS, is_for_here, translate
 from verified_images.templates.packer.values import Kind, Option, Options, read_options
 from verified_images.templates.problems import validation_problems
 from verified_images.templates.provisioners import provisioner_kinds, read_provisioner
@@ -66,6 +66,7 @@ _FILE = {
     "generated": Option(Kind.BOOL, to="generated"),
     **COMMON,
 }
+_LARGEST_EXIT_CODE = 255
 _DEFAULT_SHEBANG = "/bin/sh -e"
 # Plugins of Packer's own and of others that templates use; not all of them exist here.
 _KNOWN = (
@@ -95,6 +96,8 @@ def map_provisioner(entry: Entry, folders: Folders, findings: Findings) -> Provi
         case "file":
             options = read_options(entry.section, _FILE, findings, "the file provisioner")
             data = _plain(options, _FILE)
+            if {"source", "sources"} <= data.keys():  # which Packer puts together
+                data["sources"] = [*data["sources"], data.pop("source")]
         case "shell-local" if not is_for_here(entry.section.data.get("only_on"), entry.section.path, findings):
             return None
         case _:
@@ -102,7 +105,19 @@ def map_provisioner(entry: Entry, folders: Folders, findings: Findings) -> Provi
             data = _others(section, findings)
     if data is None or findings.is_spoilt(entry.section.path):
         return None
+    if entry.type not in WINDOWS_KINDS:
+        _leave_out_exit_codes(data, (*entry.section.path, "valid_exit_codes"), findings)
     return _check(entry, data, folders, findings)
+
+
+def _leave_out_exit_codes(data: dict[str, Any], path: KeyPath, findings: Findings) -> None:
+    """Leave out exit codes that only programs of Windows have."""
+    codes = data.get("valid_exit_codes")
+    listed = codes if isinstance(codes, list) else [codes]
+    possible = [code for code in listed if not isinstance(code, int) or code <= _LARGEST_EXIT_CODE]
+    if possible and len(possible) < len(listed):
+        findings.warn(path, f"exit codes beyond {_LARGEST_EXIT_CODE} are left out: no program of Linux ends with them")
+        data["valid_exit_codes"] = possible
 
 
 def _check(entry: Entry, data: dict[str, Any], folders: Folders, findings: Findings) -> Provisioner | None:
@@ -165,8 +180,8 @@ def _add_command(
     """Put together how scripts are run: the command, and the shebang of commands that are given in the template."""
     text = options.get("execute_command")
     path = (*options.path, "execute_command")
-    if text is not None and holds_field(reveal(text)):
-        findings.error(path, "a script is run with the fields {{.Path}}, {{.Vars}} and {{.EnvVarFile}} alone")
+    if text is not None and PATH not in reveal(text):
+        findings.error(path, "'{{.Path}}' is needed in it, which stands for the script's path in the machine")
         return
     if text is not None:
         try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 from verified_images.templates.fields import reveal
+from verified_images.templates.nearest import did_you_mean
 from verified_images.templates.packer.execute_command import PATH, VARS
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ _IGNORED: Mapping[str, Mapping[str, str]] = {
 _RENAMED: Mapping[str, Mapping[str, str]] = {
     "puppet-server": {"staging_dir": "staging_directory", "working_directory": "working_dir"},
 }
+WINDOWS_KINDS = ("powershell", "windows-restart", "windows-shell", "windows-update")
+"""The provisioners that are for Windows alone."""
+_SYSTEMS = ("darwin", "freebsd", "linux", "openbsd", "solaris", "windows")
 _MARK = "\x01"
 _SUDO = re.compile(r"\{\{-?\s*if\s+\.Sudo\s*-?\}\}.*?\{\{-?\s*end\s*-?\}\}")
 _NAMES = (
@@ -73,11 +77,6 @@ def without_sudo(command: str) -> str:
     return _SUDO.sub("", command)
 
 
-def holds_field(command: str) -> bool:
-    """Tell whether a command uses a field that only these provisioners have."""
-    return any(mark in command for mark in FIELDS.values() if mark.startswith(f"{_MARK}{{"))
-
-
 def translate(kind: str, section: Section, findings: Findings) -> dict[str, Any]:
     """Return the options as the model has them, without those that have no effect here, which is noted."""
     data: dict[str, Any] = {}
@@ -92,6 +91,8 @@ def translate(kind: str, section: Section, findings: Findings) -> dict[str, Any]
             findings.warn((*section.path, name), f"this has no effect: {reason}")
     if kind == "shell-local":
         _read_interpreter(data)
+    if kind == "sleep":
+        data.setdefault("duration", "0s")
     if "json_string" in data:
         _read_attributes(data, (*section.path, "json_string"), findings)
     # An empty value is one that is not given.
@@ -151,6 +152,10 @@ def is_for_here(only_on: object, path: KeyPath, findings: Findings) -> bool:
     names = [only_on] if isinstance(only_on, str) else only_on
     if not names or not isinstance(names, list) or platform.system().lower() in names:
         return True
+    for name in names:
+        if name not in _SYSTEMS:
+            findings.error((*path, "only_on"), f"there is no system '{name}'{did_you_mean(str(name), _SYSTEMS)}")
+            return False
     findings.warn((*path, "only_on"), f"this is left out: it is for {', '.join(map(str, names))}")
     return False
 
