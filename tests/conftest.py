@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import sys
@@ -52,6 +53,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the real guests, which take the longest."""
     items.sort(key=lambda item: item.get_closest_marker("qemu") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Let what is there for all tests be looked at no more whenever garbage is collected, which pytest does often."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)

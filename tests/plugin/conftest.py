@@ -19,8 +19,9 @@ __all__ = ["pytest_plugin", "verified_images"]
 
 INSTALLED = any(entry.name == "verified_images" for entry in entry_points(group="pytest11"))
 PLUGIN = () if INSTALLED else ("-p", "pytest_plugin.plugin")
-# They import much, and pytester makes each run import it anew.
-OTHERS = ("-p", "no:hypothesispytest", "-p", "no:anyio")
+# The first two import much, and pytester makes each run import it anew; the last one collects garbage twice a run, in a
+# heap that all tests share, and what it looks for the outer run finds as well.
+OTHERS = ("-p", "no:hypothesispytest", "-p", "no:anyio", "-p", "no:unraisableexception")
 
 TEMPLATE = """\
 builder:

@@ -121,9 +121,10 @@ def test_mistakes_are_told_when_the_template_is_loaded(keys: dict[str, object], 
 def real_salt(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Salt in an environment of its own, since it pins what it needs."""
     folder = tmp_path_factory.mktemp("salt")
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    pip = [f"{folder}/bin/pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "salt==3008.4"], check=True, stdout=subprocess.DEVNULL)
+    # With a pip of its own, and all of Salt compiled, this would take four times as long.
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    pip = [sys.executable, "-m", "pip", f"--python={folder}/bin/python", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "install", "--no-compile", "salt==3008.4"], check=True, stdout=subprocess.DEVNULL)
     return folder / "bin"
 
 
