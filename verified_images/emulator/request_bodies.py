@@ -60,6 +60,7 @@ _ANSWERED = frozenset(
         "purpose",
         "resourceguid",
         "subnetid",
+        "tier",
         "type",
     }
 )

@@ -24,7 +24,7 @@ def test_a_new_interface_has_succeeded_in_the_first_answer(azure: Clients, place
     azure.network.network_interfaces.begin_create_or_update("g", "nic", body, raw_response_hook=first).result()
     shown = first.body["properties"]
     assert (first.status, shown["provisioningState"]) == (201, "Succeeded")
-    assert "azure-asyncoperation" in first.headers
+    assert "azure-asyncoperation" not in first.headers
     made = shown["ipConfigurations"][0]
     assert made["etag"] == first.body["etag"]
     assert made["properties"]["privateIPAddress"] == "10.0.0.4"

@@ -23,7 +23,7 @@ def make_gateway(place: Place, *addresses: str, **properties: object) -> Json:
 def test_a_gateway_has_its_defaults_and_its_addresses_name_it(place: Place) -> None:
     address = place.make_address()
     gateway = make_gateway(place, address)
-    assert dict(gateway["sku"]) == {"name": "Standard"}
+    assert dict(gateway["sku"]) == {"name": "Standard", "tier": "Regional"}
     assert gateway["properties"]["idleTimeoutInMinutes"] == 4
     assert [found["id"] for found in gateway["properties"]["publicIpAddresses"]] == [address]
     shown = place.azure.network.public_ip_addresses.get("g", "ip")["properties"]

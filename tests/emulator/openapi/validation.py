@@ -33,6 +33,7 @@ _UNDOCUMENTED = re.compile(
         | loadBalancerBackendAddresses\[\d+\]\.(id | etag | type | properties\.provisioningState)
         | properties\.resilientVMDeletionStatus                        # of instances, before it was documented
         | properties\.routeServiceVips                                # of peerings
+        | sku\.tier                                                   # of NAT gateways
         | authorizations                                              # of providers
         | error\.innererror\.internalErrorCode | error\.additionalInfo  # of throttling and policies
         | properties\.replica(Type | Count) | osDiskImage\.sizeIn(Gb | Bytes)   # of Marketplace images

@@ -129,9 +129,10 @@ def _parse(content: Any) -> Any:  # noqa: ANN401 - any JSON value
     if content.startswith(("b'", 'b"')):
         content = ast.literal_eval(content).decode()
     try:
-        return json.loads(content) if content else None
+        value = json.loads(content) if content else None
     except ValueError:
         return content
+    return _parse(value) if isinstance(value, str) and value.startswith(("b'", 'b"')) else value
 
 
 def _headers(given: dict[str, Any]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from verified_images.emulator.network.network_security_groups import NetworkSecu
 from verified_images.emulator.network.public_ip_addresses import PublicIPAddresses, check_label
 from verified_images.emulator.network.public_ip_prefixes import PublicIPPrefixes
 from verified_images.emulator.network.route_tables import RouteTables
+from verified_images.emulator.network.subnet_services import routes as subnet_services
 from verified_images.emulator.network.usages import list_usages
 from verified_images.emulator.network.virtual_networks import VirtualNetworks
 from verified_images.emulator.routing import Route
@@ -38,5 +39,6 @@ def kinds() -> Iterator[Kind]:
 def routes() -> Iterator[Route]:
     """Give the URL table beyond that of the resource types."""
     place = "/subscriptions/{subscription}/providers/Microsoft.Network/locations/{location}"
+    yield from subnet_services()
     yield Route("GET", f"{place}/usages", list_usages)
     yield Route("GET", f"{place}/CheckDnsNameAvailability", check_label)

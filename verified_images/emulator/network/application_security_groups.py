@@ -14,10 +14,11 @@ from verified_images.emulator.operations import NETWORK
 if TYPE_CHECKING:
     from verified_images.emulator.cloud import Cloud
     from verified_images.emulator.store import Resource
+    from verified_images.emulator.wire import Request
 
 
 class ApplicationSecurityGroups(NetworkKind):
-    """Microsoft.Network/applicationSecurityGroups. One has no properties of its own."""
+    """Microsoft.Network/applicationSecurityGroups. One has no properties of its own, and shows no GUID."""
 
     type: ClassVar[str] = APPLICATION_GROUP
     style: ClassVar[Style] = Style(NETWORK, created=(201, "Updating"), etag="network", retry_write=10, retry_delete=10)
@@ -29,6 +30,12 @@ class ApplicationSecurityGroups(NetworkKind):
         """Keep nothing: what a client can set is name, location and tags."""
         del cloud, resource, given, existing
         return {}
+
+    def render(self, cloud: Cloud, resource: Resource, request: Request) -> dict[str, Any]:
+        """Give the group."""
+        body = super().render(cloud, resource, request)
+        body["properties"].pop("resourceGuid", None)
+        return body
 
     def check_delete(self, cloud: Cloud, resource: Resource) -> None:
         """Refuse while an IP configuration or a security rule names the group."""

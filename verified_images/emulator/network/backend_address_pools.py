@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from verified_images.emulator.network.references import IpConfiguration
     from verified_images.emulator.store import Resource
 
+POOLS_WRITTEN = "pools_written"
+"""Where a load balancer notes that one of its pools was written by itself."""
+
+_TUNNEL_PORT = 10800
 _READ_ONLY = {"backendIPConfigurations", "loadBalancingRules", "outboundRules", "inboundNatRules", "outboundRule"}
 
 
@@ -34,9 +38,15 @@ class BackendAddressPools(Part):
         """Keep what a client sets: addresses, not the interfaces that it read back."""
         del cloud, name, existing
         properties = {key: value for key, value in given.items() if key not in _READ_ONLY}
+        if tunnels := properties.get("tunnelInterfaces"):
+            properties["tunnelInterfaces"] = [{"port": _TUNNEL_PORT, **tunnel} for tunnel in tunnels]
         if not is_standard(parent):
             return properties
         return {**properties, "loadBalancerBackendAddresses": listed_addresses({"properties": given})}
+
+    def note_written(self, parent: Resource) -> None:
+        """Note that the pool was written by itself, after which the data path follows every change."""
+        parent.hidden[POOLS_WRITTEN] = True
 
     def back_references(self, cloud: Cloud, parent: Resource, item: dict[str, Any]) -> dict[str, Any]:
         """Give the members and the rules that lead to them."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from verified_images.emulator.wire import Request
 
 _POLL_SECONDS = 10
+_NOTIFIED_SINCE = "2021-08-01"
 _ALL_PORTS = "0-65535"
 _NOWHERE = ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")
 """What Azure routes nowhere unless a virtual network has it."""
@@ -51,6 +52,8 @@ def answer_later(
         track=NETWORK,
     )
     headers = dict(started.location_header)
+    if request.api_version >= _NOTIFIED_SINCE:
+        headers["azure-asyncnotification"] = "Enabled"
     if not started.at_once:
         headers["Retry-After"] = str(_POLL_SECONDS)
     return Answer(202, None, headers)
@@ -84,7 +87,12 @@ def _effective(cloud: Cloud, group_id: str, association: dict[str, Any]) -> dict
         for collection in ("securityRules", "defaultSecurityRules")
         for rule in group.properties[collection]
     ]
-    return {"networkSecurityGroup": {"id": group_id}, "association": association, "effectiveSecurityRules": rules}
+    return {
+        "networkSecurityGroup": {"id": group_id},
+        "association": association,
+        "effectiveSecurityRules": rules,
+        "tagMap": {},
+    }
 
 
 def _spell_out(collection: str, rule: dict[str, Any]) -> dict[str, Any]:
@@ -137,4 +145,7 @@ def _route(source: str, properties: dict[str, Any], name: str = "") -> dict[str,
         "nextHopType": properties["nextHopType"],
         "nextHopIpAddress": [hop] if hop else [],
         "hasBgpOverride": False,
+        "disableBgpRoutePropagation": False,
+        "destinationServiceTags": [],
+        "tagMap": {},
     }

@@ -38,7 +38,10 @@ class FrontendIPConfigurations(Part):
         if "publicIPAddress" in given:
             self._check_public(cloud, parent, owner, given["publicIPAddress"])
             properties["publicIPAddress"] = {"id": given["publicIPAddress"]["id"]}
-            properties.pop("privateIPAddressVersion", None)
+        elif "publicIPPrefix" in given:
+            path = f"{_PATH}.publicIPPrefix"
+            target = require(cloud, parent, given["publicIPPrefix"], path=path, kind="publicIPPrefixes")
+            properties["publicIPPrefix"] = {"id": target}
         elif "subnet" in given:
             self._take_private(cloud, parent, owner, properties, existing)
         else:
@@ -47,6 +50,9 @@ class FrontendIPConfigurations(Part):
                 "FrontendIPConfigurationMustReferenceSubnetOrPublicIP",
                 f"Frontend IP configuration {owner} must reference either a subnet or a public IP address.",
             )
+        if "subnet" not in properties:
+            properties.pop("privateIPAddress", None)
+        properties.setdefault("privateIPAddressVersion", "IPv4")
         return properties
 
     def _check_public(self, cloud: Cloud, parent: Resource, owner: str, reference: dict[str, Any]) -> None:
@@ -89,3 +95,9 @@ class FrontendIPConfigurations(Part):
             if refers_to(rule["properties"]["frontendIPConfigurations"], item["id"])
         )
         return {name: rules for name, rules in shown.items() if rules}
+
+
+def in_subnets(balancer: Resource) -> set[str]:
+    """Give the names, in lower case, of the frontends with a private address."""
+    frontends = balancer.properties["frontendIPConfigurations"]
+    return {frontend["name"].lower() for frontend in frontends if "subnet" in frontend["properties"]}

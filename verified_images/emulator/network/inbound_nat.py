@@ -53,15 +53,10 @@ class InboundNatRules(Part):
         rule.pop("backendIPConfiguration", None)
         check_port(given, "backendPort", owner)
         if "backendAddressPool" in given or is_range({"properties": given}):
-            pool = given.get("backendAddressPool")
-            require(
-                cloud,
-                parent,
-                pool,
-                path="properties.inboundNatRules[].properties.backendAddressPool",
-                kind="backendAddressPools",
-            )
-            _check_range(rule, owner)
+            if "backendAddressPool" in given:
+                path = "properties.inboundNatRules[].properties.backendAddressPool"
+                require(cloud, parent, given["backendAddressPool"], path=path, kind="backendAddressPools")
+            _check_range(rule, owner, lowest=0)
             rule["frontendPort"] = 0
         else:
             check_port(given, "frontendPort", owner)
@@ -116,9 +111,9 @@ def _from_pools(cloud: Cloud, balancer: Resource) -> Iterator[dict[str, Any]]:
     yield from (item for item in shown_rules(cloud, balancer) if not pick(stored, item["name"]))
 
 
-def _check_range(rule: dict[str, Any], owner: str) -> None:
-    first = check_port(rule, "frontendPortRangeStart", owner)
-    last = check_port(rule, "frontendPortRangeEnd", owner)
+def _check_range(rule: dict[str, Any], owner: str, *, lowest: int = 1) -> None:
+    first = check_port(rule, "frontendPortRangeStart", owner, lowest=lowest)
+    last = check_port(rule, "frontendPortRangeEnd", owner, lowest=lowest)
     if first > last:
         raise network_error(
             400,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _GROUPS = "applicationSecurityGroups"
 _BALANCING = ("loadBalancerBackendAddressPools", "loadBalancerInboundNatRules")
+_ADDRESSING = ("privateIPAddress", "privateIPAllocationMethod", "subnet", *_BALANCING)
 _PATH = "properties.ipConfigurations[].properties"
 
 
@@ -114,10 +115,24 @@ class InterfaceConfigurations(Part):
 
 
 def addressing(interface: Resource) -> list[dict[str, Any]]:
-    """Give what of an interface takes time to change: private addresses, load balancing, acceleration."""
-    keys = ("privateIPAddress", "privateIPAllocationMethod", "subnet", *_BALANCING)
+    """Give what of a machine's interface takes time to change: addresses, load balancing, acceleration."""
+    keys = (*_ADDRESSING, "publicIPAddress")
     shown = [{key: found.properties.get(key) for key in keys} for found in ip_configurations(interface)]
     return [*shown, {"accelerated": interface.properties.get("enableAcceleratedNetworking")}]
+
+
+def readdressed(interface: Resource, before: Resource) -> bool:
+    """Tell whether a configuration that stays gets other addresses, load balancing or groups.
+
+    Those that come or go do not count. Source: recorded answers.
+    """
+    old = {found.body["name"].lower(): found.properties for found in ip_configurations(before)}
+    return any(
+        found.properties.get(key) != old[found.body["name"].lower()].get(key)
+        for found in ip_configurations(interface)
+        if found.body["name"].lower() in old
+        for key in (*_ADDRESSING, _GROUPS)
+    )
 
 
 def check_configurations(cloud: Cloud, interface: Resource) -> None:

@@ -35,8 +35,8 @@ _TOP_LEVEL = ("sku", "zones", "extendedLocation", "kind")
 _ZONES = ("1", "2", "3")
 _POLL_SECONDS = 10
 _NOTIFICATION = "azure-asyncnotification"
-_NOTIFIED_SINCE = "2017-09-01"
-_PARTS_NOTIFIED_SINCE = "2022-05-01"
+_NOTIFIED_SINCE = "2019-11-01"
+_PARTS_NOTIFIED_SINCE = "2021-08-01"
 """The api-versions since which writes are answered with the notification's header. Source: recorded answers."""
 
 
@@ -168,9 +168,10 @@ class NetworkKind(Kind):
             body = read_body(f"{self.type}/{part.collection}", request)
             made = part.make(cloud, parent, {**body, "name": request.id.name}, existing)
             status, state = part.updated if existing else part.created
-            if existing and made == existing:
+            if existing and made == existing and "syncremoteaddressspace" not in request.query:
                 state = "Succeeded"
             _place(items, made, existing)
+            part.note_written(parent)
             parent.properties[part.collection] = items
             self.check(cloud, parent)
             self._touch(cloud, parent, state)

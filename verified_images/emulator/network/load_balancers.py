@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from verified_images.emulator.arm_errors import network_error
 from verified_images.emulator.lifecycle import Style
-from verified_images.emulator.network.backend_address_pools import BackendAddressPools
+from verified_images.emulator.network.backend_address_pools import POOLS_WRITTEN, BackendAddressPools
 from verified_images.emulator.network.balancer_conflicts import check_rules
 from verified_images.emulator.network.balancer_rules import is_standard
-from verified_images.emulator.network.frontend_ip_configurations import FrontendIPConfigurations
+from verified_images.emulator.network.frontend_ip_configurations import FrontendIPConfigurations, in_subnets
 from verified_images.emulator.network.inbound_nat import InboundNatPools, InboundNatRules
-from verified_images.emulator.network.kind import NetworkKind
+from verified_images.emulator.network.kind import NetworkKind, changed
 from verified_images.emulator.network.load_balancing_rules import LoadBalancingRules, OutboundRules
 from verified_images.emulator.network.lookup import find_part, id_of
 from verified_images.emulator.network.nat import port_mappings
 from verified_images.emulator.network.part import canonical
+from verified_images.emulator.network.pools import listed_addresses, pool_members
 from verified_images.emulator.network.probes import Probes
 from verified_images.emulator.network.references import INTERFACE, LOAD_BALANCER, SCALE_SET, referrers_of_type
 from verified_images.emulator.network.versions import as_of
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
     from verified_images.emulator.network.part import Part
     from verified_images.emulator.store import Resource
     from verified_images.emulator.wire import Request
+
+
+_IN_USE = "in_use"
+_VERSION_OF_FRONTENDS_SINCE = "2019-04-01"
+"""The api-version since which the version of its address is shown of a frontend. Source: recorded answers."""
 
 
 class LoadBalancers(NetworkKind):
@@ -69,9 +75,33 @@ class LoadBalancers(NetworkKind):
             )
         return given
 
+    def complete(self, cloud: Cloud, request: Request, body: dict[str, Any], existing: Resource | None) -> Resource:
+        """Give the load balancer that a PUT leaves, and note whether machines are behind it."""
+        resource = super().complete(cloud, request, body, existing)
+        pools = existing.properties["backendAddressPools"] if existing else []
+        resource.hidden[_IN_USE] = any(listed_addresses(pool) or pool_members(cloud, pool["id"]) for pool in pools)
+        return resource
+
+    def first_answer(self, resource: Resource, existing: Resource | None) -> tuple[int, str]:
+        """Give status and state: what the data path has to follow takes its time. Source: recorded answers."""
+        if existing is None or not changed(resource, existing):
+            return super().first_answer(resource, existing)
+        sku = resource.body["sku"]
+        slow = (
+            resource.hidden.get(_IN_USE)
+            or resource.hidden.get(POOLS_WRITTEN)
+            or "Global" in sku["tier"]
+            or "Gateway" in sku["name"]
+            or in_subnets(resource) != in_subnets(existing)
+        )
+        return 200, "Updating" if slow else "Succeeded"
+
     def render(self, cloud: Cloud, resource: Resource, request: Request) -> dict[str, Any]:
         """Give the load balancer; a Basic one has no outbound rules."""
         body = super().render(cloud, resource, request)
+        if request.api_version < _VERSION_OF_FRONTENDS_SINCE:
+            for frontend in body["properties"]["frontendIPConfigurations"]:
+                frontend["properties"].pop("privateIPAddressVersion", None)
         if not is_standard(resource):
             body["properties"].pop("outboundRules", None)
             body["properties"] |= as_of(request.api_version, {"outboundNatRules": []})

@@ -47,7 +47,8 @@ class LoadBalancingRules(Part):
                 path=_PATH.format(self.collection, "backendAddressPool"),
                 kind="backendAddressPools",
             )
-        if pools:
+        rule.pop("backendAddressPool", None)
+        if len(pools) == 1:
             rule["backendAddressPool"] = pools[0]
         if pools and is_standard(parent):
             rule["backendAddressPools"] = pools
@@ -109,6 +110,7 @@ class OutboundRules(Part):
         )
         return {
             "allocatedOutboundPorts": 1024,
+            "allocationPolicy": {"onDemandAllocation": False, "portReuse": "FirstAvailable"},
             "enableTcpReset": False,
             "idleTimeoutInMinutes": 4,
             **given,

@@ -105,7 +105,7 @@ def _pool_rules(cloud: Cloud, balancer: Resource) -> Iterator[dict[str, Any]]:
 
 def is_range(rule: dict[str, Any]) -> bool:
     """Tell whether a rule has a range of ports rather than one."""
-    return bool(rule["properties"].get("frontendPortRangeStart"))
+    return rule["properties"].get("frontendPortRangeStart") is not None
 
 
 def _assign(

@@ -33,7 +33,7 @@ class NatGateways(NetworkKind):
         """Check the addresses: Standard ones that nothing else has."""
         del existing
         sku = resource.body.get("sku") or {}
-        resource.body["sku"] = {"name": sku.get("name", "Standard")}
+        resource.body["sku"] = {"name": sku.get("name", "Standard"), "tier": sku.get("tier", "Regional")}
         idle = given.setdefault("idleTimeoutInMinutes", 4)
         if idle not in _IDLE_MINUTES:
             raise network_error(

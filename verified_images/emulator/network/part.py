@@ -49,6 +49,10 @@ class Part:
     def release(self, cloud: Cloud, item: dict[str, Any]) -> None:
         """Take an item that goes away out of what names it and may outlive it."""
 
+    def note_written(self, parent: Resource) -> None:
+        """Note in the parent that an item of it was written by itself."""
+        del parent
+
     def shown(self, cloud: Cloud, parent: Resource) -> list[dict[str, Any]]:
         """Give the items that the wire shows, those that follow from others included."""
         del cloud

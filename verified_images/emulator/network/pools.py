@@ -30,7 +30,13 @@ def pool_members(cloud: Cloud, pool_id: str) -> list[IpConfiguration]:
 def listed_addresses(pool: dict[str, Any]) -> list[dict[str, Any]]:
     """Give the entries of a pool that name addresses rather than interfaces."""
     entries: list[dict[str, Any]] = pool["properties"].get("loadBalancerBackendAddresses") or []
-    return [entry for entry in entries if (entry.get("properties") or {}).get("ipAddress")]
+    listed = [entry for entry in entries if (entry.get("properties") or {}).get("ipAddress")]
+    return [{**entry, "properties": _said(entry["properties"])} for entry in listed]
+
+
+def _said(properties: dict[str, Any]) -> dict[str, Any]:
+    """Leave out a state that says nothing."""
+    return {key: value for key, value in properties.items() if (key, value) != ("adminState", "None")}
 
 
 def _by_address(cloud: Cloud, entry: dict[str, Any]) -> Iterator[IpConfiguration]:

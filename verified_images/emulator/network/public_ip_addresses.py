@@ -166,6 +166,13 @@ def _sku(resource: Resource, existing: Resource | None) -> dict[str, str]:
         "name": canonical(given.get("name", "Basic"), ("Basic", "Standard")),
         "tier": canonical(given.get("tier", "Regional"), ("Regional", "Global")),
     }
+    if sku == {"name": "Basic", "tier": "Global"}:
+        raise network_error(
+            400,
+            "GlobalPublicIPAddressNotSupportedForBasicPublicIpAddress",
+            "Global publicIP addresses are only supported for standard SKU public IP addresses. Public IP address "
+            f"{resource.id} is not standard SKU.",
+        )
     if existing and existing.body["sku"]["name"] == "Standard" and sku["name"] == "Basic":
         raise network_error(
             400,

@@ -131,7 +131,8 @@ def _check_ports(text: str) -> None:
 
 
 def _check_prefix(text: str) -> None:
-    if text == "*" or _SERVICE_TAG.fullmatch(text):
+    # A bare number is taken as well. Source: recorded answers.
+    if text == "*" or text.isdigit() or _SERVICE_TAG.fullmatch(text):
         return
     try:
         ip_network(text, strict=False)

@@ -17,6 +17,7 @@ from verified_images.emulator.network.references import (
     referrers_of_type,
     refers_to,
 )
+from verified_images.emulator.network.subnet_services import delegated_actions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,7 +149,7 @@ def _delegation(subnet: str, given: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": name,
         "id": f"{subnet}/delegations/{name}",
-        "properties": {"serviceName": service, "actions": ["Microsoft.Network/virtualNetworks/subnets/join/action"]},
+        "properties": {"serviceName": service, "actions": delegated_actions(str(service))},
     }
 
 

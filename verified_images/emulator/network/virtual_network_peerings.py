@@ -69,8 +69,10 @@ class VirtualNetworkPeerings(Part):
         remote = cloud.store.find(id_of(item["properties"]["remoteVirtualNetwork"]))
         if remote is None:
             return {"peeringState": "Disconnected", "peeringSyncLevel": "RemoteNotInSync"}
-        space = {"addressPrefixes": remote.properties["addressSpace"]["addressPrefixes"]}
+        space = _space(remote)
         shown: dict[str, Any] = {"remoteAddressSpace": space, "remoteVirtualNetworkAddressSpace": space}
+        if not item["properties"]["peerCompleteVnets"]:
+            shown |= {"localAddressSpace": _space(parent), "localVirtualNetworkAddressSpace": _space(parent)}
         if item["properties"]["peeringState"] == "Initiated" and _back(remote, parent):
             shown |= {"peeringState": "Connected", "peeringSyncLevel": "FullyInSync"}
         return shown
@@ -119,6 +121,11 @@ def _check_overlap(parent: Resource, remote: Resource, owner: str) -> None:
                     f"Cannot create or update peering {owner}. Virtual networks {parent.id} and {remote.id} cannot be "
                     f"peered because their address spaces overlap. Overlapping address prefixes: {own}, {other}",
                 )
+
+
+def _space(network: Resource) -> dict[str, Any]:
+    space = network.properties["addressSpace"]
+    return {name: space[name] for name in ("addressPrefixes", "ipamPoolPrefixAllocations")}
 
 
 def _peerings(network: Resource) -> list[dict[str, Any]]:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from verified_images.emulator.store import Resource
 
 _SUGGESTIONS = 5
+_REGIONAL_COMMUNITY = "12076:50006"
+"""What a region's routes are marked with; one value stands for all regions."""
 
 
 class VirtualNetworks(NetworkKind):
@@ -53,6 +55,12 @@ class VirtualNetworks(NetworkKind):
         for prefix in space["addressPrefixes"]:
             parse_prefix(prefix, str(resource.id))
         space.setdefault("ipamPoolPrefixAllocations", [])
+        if "dhcpOptions" in given:
+            given["dhcpOptions"] = {"dnsServers": [], **as_object(given["dhcpOptions"], "properties.dhcpOptions")}
+        if "bgpCommunities" in given:
+            communities = as_object(given["bgpCommunities"], "properties.bgpCommunities")
+            given["bgpCommunities"] = {"regionalCommunity": _REGIONAL_COMMUNITY, **communities}
+        _check_encryption(resource, as_object(given.get("encryption"), "properties.encryption"))
         return {
             "privateEndpointVNetPolicies": "Disabled",
             "enableDdosProtection": False,
@@ -107,6 +115,16 @@ class VirtualNetworks(NetworkKind):
             "PrivateIPAddressNotInAnySubnet",
             f"Private static IP address {wanted} does not belong to the range of any subnet in the virtual network "
             f"{network.id}.",
+        )
+
+
+def _check_encryption(network: Resource, given: dict[str, Any]) -> None:
+    if given and not {"enabled", "enforcement"} <= given.keys():
+        raise network_error(
+            400,
+            "MustSpecifyBothEncryptionIntentAndEnforcementPolicy",
+            f"Cannot encrypt VirtualNetwork {network.id} unless both encryption intent (Enabled true or false) and "
+            "enforcement policy (AllowUnencrypted or DropUnencrypted) are specified.",
         )
 
 

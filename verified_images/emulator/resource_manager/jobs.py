@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from verified_images.emulator.cloud import Cloud
     from verified_images.emulator.operations import Started, Work
 
+DEPLOYMENT_DELETION = "DEPLOYMENTDELETIONJOB"
 DELETION, MOVE = "RESOURCEGROUPDELETIONJOB", "RESOURCEBATCHMOVEJOB"
 _TRACK = Track("Microsoft.Resources")
 _KEY_LENGTH = 36
@@ -88,4 +89,4 @@ def _poll(cloud: Cloud, request: Request) -> Answer:
         return Answer(document["errorStatus"], {"error": document["error"]})
     if "output" in document:
         return Answer(200, document["output"])
-    return Answer(204 if job_id.startswith(MOVE) else 200)
+    return Answer(204 if job_id.startswith((MOVE, DEPLOYMENT_DELETION)) else 200)

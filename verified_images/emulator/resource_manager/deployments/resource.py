@@ -18,7 +18,7 @@ from verified_images.emulator.resource_manager.deployments.records import ENDED,
 from verified_images.emulator.resource_manager.deployments.refusals import deployment_not_found
 from verified_images.emulator.resource_manager.deployments.what_if import foresee
 from verified_images.emulator.resource_manager.filters import wanted_value
-from verified_images.emulator.resource_manager.jobs import job_url
+from verified_images.emulator.resource_manager.jobs import DEPLOYMENT_DELETION, job_url
 from verified_images.emulator.routing import GROUP, Route
 from verified_images.emulator.wire import Answer, Request
 
@@ -144,7 +144,7 @@ class Deployments(Kind):
         cloud.store.remove(record.id)
         location = check_group_exists(cloud, request.id).location
         started = cloud.operations.start(request, f"{TYPE}/delete", location, lambda: None, track=_TRACK)
-        return Answer(202, None, {"Location": job_url(request, "DEPLOYMENTDELETIONJOB", started, location)})
+        return Answer(202, None, {"Location": job_url(request, DEPLOYMENT_DELETION, started, location)})
 
     def _validate(self, cloud: Cloud, request: Request) -> Answer:
         check_group(cloud, request.id)
