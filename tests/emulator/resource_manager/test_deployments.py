@@ -138,7 +138,7 @@ def test_a_deployment_is_listed_checked_for_exported_and_forgotten_while_its_res
     assert deployer.call("GET", "/deployments/d/operations").json()["value"] == [operation]
     gone = deployer.call("DELETE", path)
     assert (gone.status_code, "operationresults" in gone.headers["Location"]) == (202, True)
-    assert deployer.call("GET", gone.headers["Location"]).status_code == 200
+    assert deployer.call("GET", gone.headers["Location"]).status_code == 204
     assert deployer.call("HEAD", path).status_code == 404
     assert deployer.call("GET", path).json()["error"]["code"] == "DeploymentNotFound"
     assert deployer.call("DELETE", path).status_code == 204

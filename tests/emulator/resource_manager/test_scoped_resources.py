@@ -296,3 +296,44 @@ class TestRoles:
         call("DELETE", assignment)
         assert call("DELETE", path).status_code == 200
         assert error_of(call("GET", path)) == (404, "RoleDefinitionDoesNotExist")
+
+
+class TestLinks:
+    PATH = "resourceGroups/g/providers/Microsoft.Resources/links/l"
+
+    def test_a_link_is_kept_changed_and_listed_where_it_starts(self, call: Caller) -> None:
+        group = call("GET", "resourceGroups/g").json()["id"]
+        target = f"{group}/providers/Microsoft.Network/virtualNetworks/n"
+        for notes, status in (("one", 201), ("two", 200)):
+            answer = call("PUT", self.PATH, {"properties": {"targetId": target, "notes": notes}}, "2016-09-01")
+            assert answer.status_code == status
+            assert answer.json()["properties"] == {
+                "sourceId": f"{group}/",
+                "targetId": f"{target}/",
+                "notes": notes,
+            }
+        for scope in ("", "resourceGroups/g/"):
+            listed = call("GET", f"{scope}providers/Microsoft.Resources/links", version="2016-09-01").json()["value"]
+            assert [link["name"] for link in listed] == ["l"]
+        assert call("DELETE", self.PATH, version="2016-09-01").status_code == 200
+        assert error_of(call("GET", self.PATH, version="2016-09-01")) == (404, "ResourceLinkNotFound")
+
+    def test_a_link_to_nothing_is_refused(self, call: Caller) -> None:
+        assert error_of(call("PUT", self.PATH, {"properties": {}}, "2016-09-01")) == (400, "InvalidResourceLink")
+
+
+class TestSubscriptions:
+    def test_the_list_tells_how_many_there_are(self, call: Caller) -> None:
+        assert call("GET", "/subscriptions").json()["count"] == {"type": "Total", "value": 1}
+
+    def test_a_location_is_described_as_the_api_version_has_it(self, call: Caller) -> None:
+        def shown(version: str) -> dict[str, Any]:
+            value = call("GET", "locations", version=version).json()["value"]
+            found: dict[str, Any] = next(each for each in value if each["name"] == "eastus2")
+            return found
+
+        assert shown("2019-06-01").keys() == {"id", "name", "displayName", "longitude", "latitude"}
+        assert "type" not in shown("2020-01-01")
+        newest = shown("2022-12-01")
+        assert newest["metadata"]["pairedRegion"][0]["name"] == "centralus"
+        assert [zone["logicalZone"] for zone in newest["availabilityZoneMappings"]] == ["1", "2", "3"]

@@ -8,6 +8,7 @@ from verified_images.emulator.resource_manager import (
     exports,
     groups,
     jobs,
+    links,
     metadata,
     moves,
     names,
@@ -32,5 +33,5 @@ def kinds() -> Iterator[Kind]:
 
 def routes() -> Iterator[Route]:
     """Give the URL table of the namespace."""
-    for module in (metadata, subscriptions, groups, resources, providers, tags, names, jobs, moves, exports):
+    for module in (metadata, subscriptions, groups, resources, providers, tags, names, links, jobs, moves, exports):
         yield from module.routes()

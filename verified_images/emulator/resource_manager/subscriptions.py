@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.authorization.permissions import has_any_role
 from verified_images.emulator.locations import LOCATIONS
+from verified_images.emulator.resource_manager.regions import describe_location
 from verified_images.emulator.routing import Route
 from verified_images.emulator.wire import Answer, Request
 
@@ -43,7 +44,7 @@ def _describe(cloud: Cloud) -> dict[str, Any]:
 
 def _list(cloud: Cloud, request: Request) -> Answer:
     seen = [_describe(cloud)] if has_any_role(cloud, request.caller) else []
-    return Answer(200, {"value": seen})
+    return Answer(200, {"value": seen, "count": {"type": "Total", "value": len(seen)}})
 
 
 def _get(cloud: Cloud, request: Request) -> Answer:
@@ -52,19 +53,8 @@ def _get(cloud: Cloud, request: Request) -> Answer:
 
 
 def _list_locations(cloud: Cloud, request: Request) -> Answer:
-    del request
     prefix = f"/subscriptions/{cloud.account.subscription_id}/locations"
-    value = [
-        {
-            "id": f"{prefix}/{name}",
-            "name": name,
-            "type": "Region",
-            "displayName": display,
-            "regionalDisplayName": display,
-            "metadata": {"regionType": "Physical"},
-        }
-        for name, display in LOCATIONS.items()
-    ]
+    value = [describe_location(prefix, name, request.api_version) for name in LOCATIONS]
     return Answer(200, {"value": value})
 
 

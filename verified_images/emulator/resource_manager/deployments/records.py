@@ -113,7 +113,6 @@ def describe_operation(
     if error:
         properties["statusMessage"] = {"status": "Failed", "error": error}
     if planned:
-        properties["serviceRequestId"] = str(uuid.uuid4())
         properties["targetResource"] = describe_target(planned)
     return properties
 
@@ -126,6 +125,12 @@ def describe_target(planned: Planned) -> dict[str, Any]:
 def stamp() -> str:
     """Give this moment as Resource Manager writes it."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "0Z"
+
+
+def expiration(record: Resource) -> str:
+    """Give when a deployment can no longer be cancelled, a week after it began, ``9/24/2020 8:07:50 AM``."""
+    end = datetime.fromtimestamp(record.hidden["started"], UTC) + timedelta(days=7)
+    return f"{end.month}/{end.day}/{end.year} {end.hour % 12 or 12}:{end:%M:%S %p}"
 
 
 def spell_duration(seconds: float) -> str:

@@ -14,7 +14,7 @@ from verified_images.emulator.operations import Track, Work
 from verified_images.emulator.paging import page
 from verified_images.emulator.resource_manager.deployments.execution import Execution
 from verified_images.emulator.resource_manager.deployments.preparation import prepare
-from verified_images.emulator.resource_manager.deployments.records import ENDED, TYPE, new_record, show
+from verified_images.emulator.resource_manager.deployments.records import ENDED, TYPE, expiration, new_record, show
 from verified_images.emulator.resource_manager.deployments.refusals import deployment_not_found
 from verified_images.emulator.resource_manager.deployments.what_if import foresee
 from verified_images.emulator.resource_manager.filters import wanted_value
@@ -178,8 +178,8 @@ class Deployments(Kind):
             raise ArmError(
                 409,
                 "DeploymentCannotBeCancelled",
-                f"The deployment '{record.id.name}' cannot be canceled because it is in the provisioning state "
-                f"'{record.state}'.",
+                f"The deployment '{record.id.name}' cannot be cancelled because it has provisioning state "
+                f"'{record.state}' or it has already expired (expiration time is '{expiration(record)}').",
             )
         self.interrupt(cloud, record)
         return Answer(204)
