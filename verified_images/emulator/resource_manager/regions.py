@@ -35,8 +35,9 @@ def describe_location(prefix: str, name: str, version: str) -> dict[str, Any]:
 
 def _metadata(prefix: str, facts: dict[str, Any], version: str) -> dict[str, Any]:
     metadata = {"regionType": "Physical", "regionCategory": facts.get("category", "Other")}
-    names = ("geography",) if version >= _GEOGRAPHY_SINCE else ()
-    names += ("geographyGroup", *_PLACE, "physicalLocation")
+    names = ["geographyGroup", *_PLACE, "physicalLocation"]
+    if version >= _GEOGRAPHY_SINCE:
+        names.insert(0, "geography")
     metadata |= {key: facts[key] for key in names if key in facts}
     paired = [{"name": other, "id": f"{prefix}/{other}"} for other in facts.get("paired", ())]
     return {**metadata, "pairedRegion": paired}
