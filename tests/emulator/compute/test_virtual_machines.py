@@ -69,7 +69,9 @@ def test_secrets_are_never_given_back(estate: Estate) -> None:
 
 
 def test_the_instance_view_tells_what_the_machine_is_doing(estate: Estate) -> None:
-    estate.make_machine(diagnosticsProfile={"bootDiagnostics": {"enabled": True}})
+    diagnostics = {"bootDiagnostics": {"enabled": True, "storageUri": "https://logs.blob.core.windows.net/"}}
+    estate.make_machine(diagnosticsProfile=diagnostics)
+    assert estate.call("GET", "virtualMachines/vm").json()["properties"]["diagnosticsProfile"] == diagnostics
     view = estate.call("GET", "virtualMachines/vm/instanceView").json()
     assert view["computerName"] == "vm"
     assert view["hyperVGeneration"] == "V2"

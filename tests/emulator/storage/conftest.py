@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -67,10 +68,10 @@ class Storage:
         return requests.request(method, url, data=content, headers=named, verify=verify, timeout=30)
 
 
-@pytest.fixture(scope="package")
-def storage(tmp_path_factory: pytest.TempPathFactory, image_cache: Path) -> Iterator[Storage]:
-    state = tmp_path_factory.mktemp("storage") / "azure"
-    with LocalCloud(state, Options(hypervisor="fake", cache=image_cache)) as cloud, requests.Session() as session:
+@contextmanager
+def opened_storage(state: Path, options: Options) -> Iterator[Storage]:
+    """Open a local Azure, which may or may not have the account already."""
+    with LocalCloud(state, options) as cloud, requests.Session() as session:
         azure = Clients(cloud)
         session.trust_env, session.verify = False, str(cloud.ca_bundle)
         token = azure.credential.get_token(f"{cloud.endpoint}/.default").token
@@ -80,6 +81,13 @@ def storage(tmp_path_factory: pytest.TempPathFactory, image_cache: Path) -> Iter
         made.call("PUT", body=ACCOUNT)
         yield made
         azure.close()
+
+
+@pytest.fixture(scope="package")
+def storage(tmp_path_factory: pytest.TempPathFactory, image_cache: Path) -> Iterator[Storage]:
+    state = tmp_path_factory.mktemp("storage") / "azure"
+    with opened_storage(state, Options(hypervisor="fake", cache=image_cache)) as made:
+        yield made
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 import uuid
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
@@ -137,7 +136,8 @@ def fail_interrupted(cloud: Cloud) -> None:
 def _copy(cloud: Cloud, identifier: ResourceId, source: Path, file: Path) -> None:
     found = cloud.store.find(identifier)
     copy_id = found.hidden["blob"]["copy"]["id"] if found else ""
-    time.sleep(cloud.operations.timing.of(OPERATION))
+    if cloud.closing.wait(cloud.operations.timing.of(OPERATION)):
+        return
     try:
         size = source.stat().st_size
         with source.open("rb") as read, file.open("r+b") as written:
