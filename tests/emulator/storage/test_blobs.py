@@ -51,6 +51,27 @@ def test_containers_are_made_listed_described_and_deleted(storage: Storage, vhds
         assert refused(logs.delete_container) == (404, "ContainerNotFound")
 
 
+def test_containers_are_resources_too(storage: Storage, vhds: ContainerClient) -> None:
+    containers = "/blobServices/default/containers"
+    made = storage.call("PUT", f"{containers}/logs", {"properties": {"publicAccess": "None"}})
+    assert (made.status_code, made.json()["name"]) == (201, "logs")
+    assert made.json()["type"] == "Microsoft.Storage/storageAccounts/blobServices/containers"
+    assert storage.call("PUT", f"{containers}/logs", {}).status_code == 200
+    assert [each["name"] for each in storage.call("GET", containers).json()["value"]] == ["logs", "vhds"]
+    assert storage.call("GET", f"{containers}/vhds").json()["properties"]["publicAccess"] == "None"
+    with storage.service() as service:
+        service.get_blob_client("logs", "a").upload_blob(b"hello")
+    assert storage.call("DELETE", f"{containers}/logs").status_code == 200
+    assert storage.call("DELETE", f"{containers}/logs").status_code == 204
+    assert storage.call("GET", f"{containers}/logs").json()["error"]["code"] == "ContainerNotFound"
+    opened = storage.call("PUT", f"{containers}/open", {"properties": {"publicAccess": "Blob"}})
+    assert (opened.status_code, opened.json()["error"]["code"]) == (409, "PublicAccessNotPermitted")
+    assert storage.call("PUT", f"{containers}/No", {}).json()["error"]["code"] == "OutOfRangeInput"
+    missing = storage.call("PUT", f"{containers}/logs", {}, name="nowhere")
+    assert (missing.status_code, missing.json()["error"]["code"]) == (404, "ParentResourceNotFound")
+    assert vhds.exists()
+
+
 def test_a_block_blob_is_put_read_in_ranges_changed_and_deleted(vhds: ContainerClient) -> None:
     blob = vhds.get_blob_client("a folder/Größe #1?.txt")
     settings = ContentSettings(content_type="text/plain", cache_control="no-store")

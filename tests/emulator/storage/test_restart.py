@@ -26,7 +26,7 @@ def test_blobs_outlive_the_local_azure_and_copies_do_not(tmp_path: Path, image_c
             assert service.get_blob_client("vhds", "a").download_blob().readall() == b"hello"
             copy = service.get_blob_client("vhds", "b").get_blob_properties().copy
             assert copy.status == "failed"
-            assert "The local Azure was stopped." in copy.status_description
+            assert "The local Azure was stopped." in str(copy.status_description)
         assert not (tmp_path / "blobs" / "stray.blob").exists()
         storage.call("DELETE")
         assert list((tmp_path / "blobs").glob("*")) == []

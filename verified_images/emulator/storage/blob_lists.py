@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
-from verified_images.emulator.storage.blob_names import CONTAINER_TYPE, blob_endpoint
-from verified_images.emulator.storage.blob_records import blobs_in, file_of, find_container
+from verified_images.emulator.storage.blob_names import blob_endpoint
+from verified_images.emulator.storage.blob_records import blobs_in, containers_in, file_of, find_container
 from verified_images.emulator.storage.storage_errors import VERSION, StorageError
 from verified_images.emulator.wire import Answer
 
@@ -43,10 +43,8 @@ _COPIED = {
 def list_containers(cloud: Cloud, request: Request, account: Resource, name: BlobName) -> Answer:
     """Answer a List Containers."""
     del name
-    found = [each for each in cloud.store.select(CONTAINER_TYPE, under=account.id) if "container" in each.hidden]
-    found.sort(key=lambda each: each.id.name)
     with_metadata = "metadata" in request.query.get("include", "")
-    items = {each.id.name: _container(each, with_metadata=with_metadata) for each in found}
+    items = {each.id.name: _container(each, with_metadata=with_metadata) for each in containers_in(cloud, account)}
     return _page(request, account, None, "Containers", items)
 
 

@@ -45,6 +45,12 @@ def find_container(cloud: Cloud, account: Resource, name: BlobName) -> Resource:
     return found
 
 
+def containers_in(cloud: Cloud, account: Resource) -> list[Resource]:
+    """Give the containers of an account, by name."""
+    found = cloud.store.select(CONTAINER_TYPE, under=account.id)
+    return sorted(found, key=lambda each: each.id.name)
+
+
 def look_for_blob(cloud: Cloud, account: Resource, name: BlobName) -> Resource | None:
     """Give a blob, with or without content; None where there is none of that name, or where a machine's disk is."""
     found = cloud.store.find(blob_id(account.id, name.container, name.blob))

@@ -58,10 +58,19 @@ def set_metadata(cloud: Cloud, request: Request, account: Resource, name: BlobNa
 
 
 def delete(cloud: Cloud, request: Request, account: Resource, name: BlobName) -> Answer:
-    """Answer a Delete Container: it goes at once, with all blobs in it but the disks of machines, which hold it."""
+    """Answer a Delete Container."""
     del request
+    remove(cloud, find_container(cloud, account, name))
+    return Answer(202, None, {"x-ms-version": VERSION})
+
+
+def remove(cloud: Cloud, container: Resource) -> None:
+    """Delete a container at once, with all blobs in it; the disks of machines hold it.
+
+    Raises:
+        StorageError: 412: there is one.
+    """
     with cloud.store.lock:
-        container = find_container(cloud, account, name)
         inside = cloud.store.select(under=container.id)
         if any(each.body.get("managedBy") for each in inside):
             raise StorageError(
@@ -72,7 +81,6 @@ def delete(cloud: Cloud, request: Request, account: Resource, name: BlobName) ->
             cloud.store.remove(each.id)
     for blob in blobs:
         forget_files(blob)
-    return Answer(202, None, {"x-ms-version": VERSION})
 
 
 def _described(container: Resource) -> dict[str, str]:

@@ -13,6 +13,7 @@ from verified_images.emulator.lifecycle import Kind, Style
 from verified_images.emulator.merging import merge
 from verified_images.emulator.operations import STORAGE
 from verified_images.emulator.routing import Route
+from verified_images.emulator.storage import container_resources
 from verified_images.emulator.storage.account_body import account_properties, as_of
 from verified_images.emulator.storage.blob_names import ACCOUNT, blob_endpoint
 from verified_images.emulator.storage.blob_records import forget_files
@@ -140,10 +141,11 @@ class StorageAccounts(Kind):
         return body
 
     def more_routes(self) -> Iterator[Route]:
-        """Give the routes of names and keys."""
+        """Give the routes of names, keys and containers."""
         item = self.collection_pattern() + "/{name}"
         yield Route("POST", item + "/listKeys", self._list_keys)
         yield Route("POST", item + "/regenerateKey", self._regenerate_key)
+        yield from container_resources.routes(item)
         base = "/subscriptions/{subscription}/providers/Microsoft.Storage"
         yield Route("POST", base + "/checkNameAvailability", _check_name)
 
