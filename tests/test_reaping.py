@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.local_azure import everything, make_template, start_local_azure
+from verified_images import reaping
 from verified_images.cloud.operations import Arm
 from verified_images.journal import Journal, Target, read_journal
 from verified_images.naming import Run, new_run
@@ -185,6 +186,40 @@ def test_tags_that_no_run_has_written_are_told_of(connection: CloudConnection) -
         "run oddrun is left alone: its tag vi-created is '?', which is no time that verified-images wrote",
     )
     groups.begin_delete("odd").result()
+
+
+def test_what_a_policy_has_given_our_tags_goes_with_its_group(
+    connection: CloudConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = past_run()
+    body: Any = {"location": "westeurope", "tags": run.tags}
+    connection.resources.resource_groups.create_or_update("ours", body)
+    identity = f"{group_of(connection, 'ours')}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/inherits"
+    connection.resources.resources.begin_create_or_update_by_id(identity, body, api_version="2023-01-31").result()
+    arm = arm_of(connection)
+    listed = reaping.list_tagged(arm, "vi-run")
+    assert identity in {item.id for item in listed}
+
+    [leftover] = [each for each in find(connection, tmp_path / "nowhere").ripe if each.run == run.id]
+    lagging = [*listed]
+    monkeypatch.setattr(reaping, "list_tagged", lambda *_: [item for item in lagging if item.id != identity])
+    result = reap(arm, leftover)
+
+    assert result.removed == (group_of(connection, "ours"),)
+    assert result.left == ()
+    assert not connection.resources.resource_groups.check_existence("ours")
+
+
+def test_what_is_in_nothing_of_ours_is_told_of(connection: CloudConnection, tmp_path: Path) -> None:
+    run = past_run()
+    connection.resources.resource_groups.create_or_update("other", {"location": "westeurope"})
+    body: Any = {"location": "westeurope", "tags": run.tags}
+    identity = f"{group_of(connection, 'other')}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/copied"
+    connection.resources.resources.begin_create_or_update_by_id(identity, body, api_version="2023-01-31").result()
+    assert find(connection, tmp_path / "nowhere").unreadable == (
+        f"run {run.id} is left alone: '{identity}' is of no type that builds make",
+    )
+    connection.resources.resource_groups.begin_delete("other").result()
 
 
 def group_of(connection: CloudConnection, name: str) -> str:

@@ -19,6 +19,7 @@ from verified_images.cloud.tagged import (
     delete_by_id,
     find_tags,
     in_deletion_order,
+    is_of_ours,
     list_tagged,
     noun_of,
     type_of,
@@ -111,7 +112,7 @@ def find_leftovers(arm: Arm, records: Sequence[Record], choice: Choice, now: dat
 def _leftover(run: str, records: Sequence[Record], tagged: Sequence[Tagged]) -> Leftover:
     """Bring together what journals and tags tell of a run; ValueError for tags that are none of ours."""
     planned = [entry.resource_id for record in records for entry in record.left]
-    ids = in_deletion_order([*planned, *(item.id for item in tagged)])
+    ids = in_deletion_order(_to_delete([*planned, *(item.id for item in tagged)]))
     journals = tuple(record.path for record in records)
     if records:
         known = records[0].run
@@ -119,6 +120,19 @@ def _leftover(run: str, records: Sequence[Record], tagged: Sequence[Tagged]) -> 
     tags = tagged[0].tags
     created, expires = (_moment(tags, name) for name in (CREATION_TAG, EXPIRY_TAG))
     return Leftover(run, tags.get("vi-spec", ""), tags.get("vi-owner", ""), created, expires, ids, ())
+
+
+def _to_delete(ids: Sequence[str]) -> Sequence[str]:
+    """Leave out what no build makes, but a policy may have given its tags: it goes with what it is in.
+
+    Raises:
+        ValueError: such a thing is in nothing that the run has made.
+    """
+    ours = [one for one in ids if is_of_ours(one)]
+    for one in ids:
+        if one not in ours and not any(is_inside(one, other) for other in ours):
+            type_of(one)
+    return ours
 
 
 def _moment(tags: Mapping[str, str], name: str) -> datetime:
@@ -170,7 +184,9 @@ def reap(arm: Arm, leftover: Leftover) -> Reaped:
             else:
                 journals.strike_out(resource_id)
     if not errors:
-        left.extend(item.id for item in list_tagged(arm, RUN_TAG) if _belongs(item.tags, leftover.run))
+        listed = [item.id for item in list_tagged(arm, RUN_TAG) if _belongs(item.tags, leftover.run)]
+        # Azure lists what was deleted for minutes on, but does not give it any more.
+        left += [one for one in listed if not is_of_ours(one) or find_tags(arm, one) is not None]
     return Reaped(tuple(removed), tuple(left), tuple(errors))
 
 

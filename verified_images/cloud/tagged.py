@@ -140,6 +140,15 @@ def type_of(resource_id: str) -> str:
     raise ValueError(f"'{resource_id}' is of no type that builds make")
 
 
+def is_of_ours(resource_id: str) -> bool:
+    """Tell whether an id is that of a group, or of a resource of a type that builds make."""
+    try:
+        type_of(resource_id)
+    except ValueError:
+        return False
+    return True
+
+
 def noun_of(kind: str) -> str:
     """Return what messages call a resource of a type: ``microsoft.compute/disks`` is a disk."""
     last = kind.rpartition("/")[2]
