@@ -11,6 +11,7 @@ import pytest
 from tests.local_azure import everything, make_template, start_local_azure
 from verified_images import reaping
 from verified_images.cloud.operations import Arm
+from verified_images.cloud.tagged import list_tagged
 from verified_images.journal import Journal, Target, read_journal
 from verified_images.naming import Run, new_run
 from verified_images.pipeline import Build
@@ -197,7 +198,7 @@ def test_what_a_policy_has_given_our_tags_goes_with_its_group(
     identity = f"{group_of(connection, 'ours')}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/inherits"
     connection.resources.resources.begin_create_or_update_by_id(identity, body, api_version="2023-01-31").result()
     arm = arm_of(connection)
-    listed = reaping.list_tagged(arm, "vi-run")
+    listed = list_tagged(arm, "vi-run")
     assert identity in {item.id for item in listed}
 
     [leftover] = [each for each in find(connection, tmp_path / "nowhere").ripe if each.run == run.id]

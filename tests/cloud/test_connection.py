@@ -18,10 +18,10 @@ from azure.core.rest import HttpRequest
 
 from tests.cloud.scripted_arm import SUBSCRIPTION, Answer, ScriptedArm, connect
 from verified_images.cloud.connection import CloudConnection, connect_azure
-from verified_images.cloud.groups import create_group
+from verified_images.cloud.groups import create_group, group_exists
 from verified_images.cloud.operations import Arm
 from verified_images.cloud.transport import InterruptibleTransport
-from verified_images.errors import AccessDeniedError
+from verified_images.errors import AccessDeniedError, CloudError
 from verified_images.ssh.reach import reach_directly
 from verified_images.waiting import Budget, within
 
@@ -121,6 +121,30 @@ def test_closing_ends_pauses_and_the_credential() -> None:
     thread.join(10)
     assert ended
     assert credential.closed
+
+
+class Hasty(InterruptibleTransport):
+    """The ordinary transport, which hardly pauses before it tries again."""
+
+    def sleep(self, duration: float) -> None:
+        super().sleep(min(duration, 0.01))
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "told"),
+    [
+        ("https://127.0.0.1:9", "127.0.0.1:9 could not be reached: Failed to establish a new connection: Connection"),
+        ("https://no.such.host.invalid", "no.such.host.invalid:443 could not be reached: Failed to resolve"),
+    ],
+)
+def test_a_network_that_is_gone_is_told_in_one_sentence(endpoint: str, told: str) -> None:
+    hasty = Hasty(connection_verify=True, use_env_settings=False)
+    lost = CloudConnection("azure", endpoint, SUBSCRIPTION, Credential("x"), reach_directly, transport=hasty)
+    with hasty, pytest.raises(CloudError) as caught:
+        group_exists(Arm(lost, print), "any")
+    assert told in str(caught.value)
+    assert str(caught.value).endswith("; look at the network and its proxy, then run again")
+    assert "HTTPSConnection" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("left", "longest"), [(3600.0, 30.0), (5.0, 5.0)])

@@ -7,6 +7,7 @@ a group's deletion), and capitals in older operation results. Azure: "Common err
 from __future__ import annotations
 
 import json
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -63,6 +64,7 @@ _STATUS_KINDS: Mapping[int, type[CloudError]] = {
     412: ConflictError,
     429: ThrottledError,
 }
+_AROUND = re.compile(r"^HTTPS?Connection\([^)]*\): |\[Errno -?\d+\] ")
 # azure-identity's; named since the SDK is not imported for the sake of two classes.
 _CREDENTIAL_ERRORS = frozenset({"ClientAuthenticationError", "CredentialUnavailableError"})
 # A message of ARM can hold an error in JSON, which can hold another: deeper than this is not read.
@@ -97,7 +99,7 @@ def translate(error: Exception, operation: str, resource: str) -> CloudError:
     status: int | None = getattr(response, "status_code", None)
     # Azure Storage tells the code in a header, whatever the body is; the answer to a HEAD has none.
     code = _header(response, "x-ms-error-code")
-    problems = unfold(_body(response)) or (ArmProblem(code, _first_line(str(error))),)
+    problems = unfold(_body(response)) or (ArmProblem(code, _told_by_network(error) or _first_line(str(error))),)
     kind = _kind(error, status, problems)
     correlation_id = _header(response, "x-ms-correlation-request-id")
     said = "; ".join(dict.fromkeys(str(problem) for problem in problems))
@@ -112,6 +114,16 @@ def translate(error: Exception, operation: str, resource: str) -> CloudError:
         details=[str(problem) for problem in problems[1:]],
         correlation_id=correlation_id,
     )
+
+
+def _told_by_network(error: Exception) -> str:
+    """Say why a connection failed, without what requests and urllib3 write around that; nothing if it did not."""
+    failed = next(iter(getattr(getattr(error, "inner_exception", None), "args", ())), None)
+    pool, reason = getattr(failed, "pool", None), getattr(failed, "reason", None)
+    if pool is None or reason is None:
+        return ""
+    text = _AROUND.sub("", str(reason.args[-1] if reason.args else reason)).rstrip(".")
+    return f"{pool.host}:{pool.port} could not be reached: {text}; look at the network and its proxy, then run again"
 
 
 def unfold(body: Any, depth: int = 0) -> tuple[ArmProblem, ...]:  # noqa: ANN401 - any JSON
