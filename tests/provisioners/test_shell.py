@@ -198,6 +198,7 @@ def test_a_machine_that_does_not_come_back_is_told_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: dict[str, Any], told: str
 ) -> None:
     monkeypatch.setattr("verified_images.provisioners.reboot._BACK_WITHIN", 1.0)
+    monkeypatch.setattr("verified_images.provisioners.shell._CLEANED_WITHIN", 0.5)
     (tmp_path / "sshd").mkdir()
     with OpenSSHServer(tmp_path / "sshd", new_run_key()) as server, open_session(server) as session:
         bench = Bench(session, tmp_path / "spec")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import json
 import os
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -20,6 +18,7 @@ from verified_images.emulator.app import make_app
 from verified_images.emulator.certificates import ensure_certificates
 from verified_images.emulator.cloud import Cloud
 from verified_images.emulator.faults import Faults
+from verified_images.emulator.folder_lock import FolderInUseError, lock_folder
 from verified_images.emulator.identity.applications import make_application
 from verified_images.emulator.network.gateway import Gateway
 from verified_images.emulator.network.private_traffic import route
@@ -226,18 +225,9 @@ def _open_hypervisor(state: Path, options: Options) -> Hypervisor:
 
 
 def _lock(state: Path) -> Callable[[], None]:
-    """Take the folder's lock, which the system releases however the process ends."""
-    file = (state / "lock").open("a+")
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        file.seek(0)
-        owner = json.loads(file.read() or "{}").get("pid", "unknown")
-        file.close()
+        return lock_folder(state, "lock")
+    except FolderInUseError as error:
         raise StateInUseError(
-            f"the local Azure in {state} is in use by process {owner}; wait for it, or choose another folder"
+            f"the local Azure in {state} is in use by process {error.owner}; wait for it, or choose another folder"
         ) from error
-    file.truncate(0)
-    file.write(json.dumps({"pid": os.getpid()}))
-    file.flush()
-    return file.close

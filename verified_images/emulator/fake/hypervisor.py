@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import shutil
 import threading
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from verified_images.emulator.fake.disks import DiskStore, read_disk
 from verified_images.emulator.fake.faults import GuestFault
 from verified_images.emulator.fake.forwards import Forward, connect_to_service, refuse
 from verified_images.emulator.fake.guest import Guest, GuestFiles
 from verified_images.emulator.fake.marketplace import base_images, marketplace_disk
+from verified_images.emulator.folder_lock import FolderInUseError, lock_folder
 from verified_images.emulator.hypervisor import HypervisorError
 from verified_images.emulator.qemu.processes import end_recorded_process
 from verified_images.emulator.switch.switch import Switch
@@ -61,7 +60,7 @@ class FakeHypervisor:
         self._folder = state.absolute() / "guests"
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder.chmod(0o700)
-        self._lock_file = _take(self._folder)
+        self._release = _take(self._folder)
         self._sweep()
         self._disks = DiskStore(state.absolute() / "layers", base_images(self._cache))
         self._lock = threading.RLock()
@@ -221,7 +220,7 @@ class FakeHypervisor:
                 forward.join()
         self._entries.clear()
         self._switch.close()
-        self._lock_file.close()
+        self._release()
 
     def _serve(self, name: str, port: int, connection: socket.socket) -> None:
         entry = self._entries.get(name)
@@ -256,16 +255,8 @@ class FakeHypervisor:
                 self._progress(f"ended the guest {folder.name}, which an earlier run had left")
 
 
-def _take(folder: Path) -> IO[str]:
-    file = (folder / ".lock").open("a+", encoding="ascii")
+def _take(folder: Path) -> Callable[[], None]:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        file.seek(0)
-        owner = file.read().strip()
-        file.close()
-        raise HypervisorError(f"the folder {folder} is in use by process {owner or 'unknown'}") from error
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
-    return file
+        return lock_folder(folder)
+    except FolderInUseError as error:
+        raise HypervisorError(str(error)) from error

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 import threading
 from functools import partial
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from verified_images.emulator.base_image.marketplace import marketplace_disk
+from verified_images.emulator.folder_lock import FolderInUseError, lock_folder
 from verified_images.emulator.hypervisor import HypervisorError
 from verified_images.emulator.qemu import disks
 from verified_images.emulator.qemu.accelerator import choose_accelerator
@@ -41,7 +40,7 @@ class QemuHypervisor:
         self._cache = cache.absolute()
         self._progress = progress or (lambda _: None)
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock_file = _take(self._folder)
+        self._release = _take(self._folder)
         self._sweep()
         self._spawner = Spawner()
         self._lock = threading.RLock()
@@ -182,7 +181,7 @@ class QemuHypervisor:
             self.stop(name, graceful=False)
         self._spawner.close()
         self._switch.close()
-        self._lock_file.close()
+        self._release()
 
     def _files(self, name: str) -> GuestFiles:
         return GuestFiles(self._folder / name)
@@ -202,16 +201,8 @@ class QemuHypervisor:
                 files.seed.unlink(missing_ok=True)
 
 
-def _take(folder: Path) -> IO[str]:
-    file = (folder / ".lock").open("a+", encoding="ascii")
+def _take(folder: Path) -> Callable[[], None]:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        file.seek(0)
-        owner = file.read().strip()
-        file.close()
-        raise HypervisorError(f"the folder {folder} is in use by process {owner or 'unknown'}") from error
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
-    return file
+        return lock_folder(folder)
+    except FolderInUseError as error:
+        raise HypervisorError(str(error)) from error
