@@ -7,13 +7,10 @@ gets the local cloud's endpoint, and sends what became of its specs.
 from __future__ import annotations
 
 import contextlib
-import os
 import queue
 from contextlib import ExitStack
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from functools import partial
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +33,8 @@ from verified_images.templates.finding import HCL_ENDINGS, find_templates, holds
 from verified_images.waiting import Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator, Mapping
+    from pathlib import Path
 
     from xdist.dsession import DSession
     from xdist.remote import Producer
@@ -51,19 +49,6 @@ LAST_WORDS_SECONDS = 10.0
 """How long workers may take to say what they leave after a second Ctrl-C."""
 
 SCHEDULINGS = {"loadscope": LoadScopeScheduling, "loadfile": LoadFileScheduling}
-
-
-def distribute(config: pytest.Config) -> None:
-    """Prepare the controller of a distributed session, if there are specs in it.
-
-    Raises:
-        pytest.UsageError: the workers would each build every image.
-    """
-    if hasattr(config, "workerinput") or config.getoption("collectonly") or not any(_specs_below(config)):
-        return
-    if config.getoption("dist") == "each":
-        raise pytest.UsageError("--dist=each would build every image once a worker; leave it out")
-    config.pluginmanager.register(Distribution(config), "verified_images_distribution")
 
 
 class Distribution:
@@ -237,20 +222,3 @@ class SpecScheduling(LoadScopeScheduling):
             others = self._others
             return others._split_scope(self, nodeid) if others else self._groups.get(nodeid, nodeid)  # noqa: SLF001 - what subclasses override
         return next((scope.name for scope in scopes if scope.holds(nodeid)), scopes[0].name)
-
-
-def _specs_below(config: pytest.Config) -> Iterator[Path]:
-    """Find the specs that the session's arguments lead to; collection itself happens in the workers."""
-    start_folder = config.invocation_params.dir
-    for argument in config.args:
-        path = start_folder / argument.partition("::")[0]
-        if path.is_dir():
-            yield from _walk(path, config.getini("norecursedirs"))
-        yield from (folder for folder in path.parents if holds_templates(folder))
-
-
-def _walk(top: Path, left_out: list[str]) -> Iterator[Path]:
-    for folder, subfolders, _ in os.walk(top):
-        subfolders[:] = [name for name in subfolders if not any(fnmatch(name, pattern) for pattern in left_out)]
-        if holds_templates(Path(folder)):
-            yield Path(folder)

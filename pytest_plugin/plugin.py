@@ -58,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
     # Both options are pytest-xdist's, which has made one of the other before this hook.
     if config.getoption("dist", "no") != "no" and config.getoption("tx", None):
-        from pytest_plugin.distribution import distribute  # noqa: PLC0415 - only runs with xdist pay for it
+        from pytest_plugin.controller import distribute  # noqa: PLC0415 - only runs with xdist pay for it
 
         distribute(config)
     if groups := getattr(config, "workerinput", {}).get("verified_images_groups"):

@@ -213,6 +213,10 @@ class TestWorkers:
         result.stderr.fnmatch_lines(["ERROR: --dist=each would build every image once a worker*"])
 
     def test_share_out_other_tests_as_ever(self, spread: Specs) -> None:
-        result = run(spread, "test_plain.py", "-v")
+        spread.pytester.makepyfile(
+            looking="import sys\ndef pytest_unconfigure():\n"
+            "    print('imported', 'pytest_plugin.distribution' in sys.modules)\n"
+        )
+        result = run(spread, "-p", "looking", "test_plain.py", "-v")
         result.assert_outcomes(passed=6)
-        result.stdout.fnmatch_lines(["scheduling tests via LoadScheduling"])
+        result.stdout.fnmatch_lines(["scheduling tests via LoadScheduling", "imported False"])
