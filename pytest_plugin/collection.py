@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +18,6 @@ from pytest_plugin.worker import refusing
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
 
     from pytest_plugin.options import Settings
     from pytest_plugin.specs import Spec, SpecFolder
@@ -47,7 +48,7 @@ class Collection:
         self, collector: pytest.Collector
     ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
         """Import a spec's modules by their path: every spec has a test_machine.py, and folders are no packages."""
-        if isinstance(collector, pytest.Directory) and folder_key in collector.stash:
+        if isinstance(collector, pytest.Directory) and folder_key in collector.stash and _is_meant(collector):
             self._folders.append(collector.stash[folder_key])
         option = collector.config.option
         if option.importmode != "prepend" or not isinstance(collector, pytest.Module) or not folder_of(collector):
@@ -125,10 +126,20 @@ class Collection:
     def _report_broken_templates(self, config: pytest.Config) -> None:
         """Fail the collection for a broken template also if only its spec's tests were selected."""
         for spec in self._specs:
-            nodeid = f"{spec.node.nodeid}/{spec.file.name}"
+            nodeid = f"{spec.node.nodeid}/{spec.file.name}".removeprefix("./")
             if spec.error is not None and nodeid not in self._reported:
                 report = pytest.CollectReport(nodeid, "failed", longrepr=str(spec.error), result=[])
                 config.hook.pytest_collectreport(report=report)
+
+
+def _is_meant(folder: pytest.Directory) -> bool:
+    """Tell whether the arguments ask for what is in a folder, and do not just lead through it to one below."""
+    start = folder.config.invocation_params.dir
+    names = [name.partition("::")[0] for name in folder.config.args]
+    paths = [Path(os.path.abspath(start / name)) for name in names]  # noqa: PTH100 - links stay, as in pytest
+    below = [path for path in paths if folder.path in path.parents]
+    around = any(path == folder.path or path in folder.path.parents for path in paths)
+    return around or not below or any(path.parent == folder.path and path.is_file() for path in below)
 
 
 def may_be_template(file: Path) -> bool:

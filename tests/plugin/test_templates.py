@@ -46,6 +46,14 @@ class TestBrokenTemplate:
         assert result.ret == pytest.ExitCode.OK
         result.stdout.no_fnmatch_line("*debian*")
 
+    def test_in_a_folder_above_is_no_concern_of_a_run_of_one_below(self, specs: Specs) -> None:
+        folder = specs.add("ubuntu")
+        (folder.parent / "template.yaml").write_text(WITH_TYPO)
+        assert specs.run("specs/ubuntu").ret == pytest.ExitCode.OK
+        result = specs.run("specs")
+        assert result.ret == pytest.ExitCode.INTERRUPTED
+        result.assert_outcomes(errors=1)
+
     def test_may_be_empty(self, specs: Specs) -> None:
         specs.add(template="")
         result = specs.run("specs")

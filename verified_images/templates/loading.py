@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from verified_images.errors import TemplateProblem
+from verified_images.templates.advice import advice_on
 from verified_images.templates.documents import fail, read_document
 from verified_images.templates.finding import HCL_ENDINGS, is_packer_json
 from verified_images.templates.native import load_native, placeholder_run
@@ -65,7 +66,8 @@ def load_templates(
         for file in variable_files:
             given |= read_variable_texts(file)
         given |= variables or {}
-        return tuple(Loaded(item, ()) for item in load_native(path, variables=given, environment=environment, run=run))
+        found = load_native(path, variables=given, environment=environment, run=run)
+        return tuple(Loaded(item, advice_on(item)) for item in found)
     name = _name(path)
     inputs = Inputs(variables or {}, tuple(variable_files), environment, Path.cwd(), run or placeholder_run(name))
     if path.is_dir() or path.name.endswith(HCL_ENDINGS):
