@@ -89,8 +89,11 @@ def test_requests_are_signed_as_by_microsofts_own_client() -> None:
 def test_a_copy_whose_answer_was_lost_goes_on(container: Container, scripted: ScriptedArm) -> None:
     scripted.script("PUT", BLOB, Answer(409, b"<Error/>", {"x-ms-error-code": "PendingCopyOperation"}))
     container.begin_copy("web-osDisk.abc.vhd", DISK, {})
-    scripted.script("PUT", BLOB, Answer(409, b"<Error/>", {"x-ms-error-code": "LeaseIdMissing"}))
-    with pytest.raises(CloudError, match=r"copy to blob 'web-osDisk.abc.vhd' failed: LeaseIdMissing"):
+    leased = "<Error><Code>LeaseIdMissing</Code><Message>There is a lease.\nRequestId:1\nTime:2</Message></Error>"
+    scripted.script("PUT", BLOB, Answer(409, leased.encode(), {"x-ms-error-code": "LeaseIdMissing"}))
+    with pytest.raises(
+        CloudError, match=r"copy to blob 'web-osDisk.abc.vhd' failed: LeaseIdMissing: There is a lease$"
+    ):
         container.begin_copy("web-osDisk.abc.vhd", DISK, {})
 
 

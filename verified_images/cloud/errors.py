@@ -11,6 +11,7 @@ import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import unescape
 
 from verified_images.errors import (
     AccessDeniedError,
@@ -69,6 +70,7 @@ _AROUND = re.compile(r"^HTTPS?Connection\([^)]*\): |\[Errno -?\d+\] ")
 _CREDENTIAL_ERRORS = frozenset({"ClientAuthenticationError", "CredentialUnavailableError"})
 # A message of ARM can hold an error in JSON, which can hold another: deeper than this is not read.
 _DEEPEST_NESTING = 8
+_MESSAGE = re.compile(r"<Message>([^<]*)</Message>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +99,7 @@ def translate(error: Exception, operation: str, resource: str) -> CloudError:
     """Return the CloudError for an ``azure.core.exceptions.AzureError``."""
     response = getattr(error, "response", None)
     status: int | None = getattr(response, "status_code", None)
-    # Azure Storage tells the code in a header, whatever the body is; the answer to a HEAD has none.
-    code = _header(response, "x-ms-error-code")
-    problems = unfold(_body(response)) or (ArmProblem(code, _told_by_network(error) or _first_line(str(error))),)
+    problems = unfold(_body(response)) or (_other_problem(error, response),)
     kind = _kind(error, status, problems)
     correlation_id = _header(response, "x-ms-correlation-request-id")
     said = "; ".join(dict.fromkeys(str(problem) for problem in problems))
@@ -178,6 +178,23 @@ def _kind(error: Exception, status: int | None, problems: tuple[ArmProblem, ...]
     if type(error).__name__ in _CREDENTIAL_ERRORS:
         return AccessDeniedError
     return _STATUS_KINDS.get(status or 0, CloudError)
+
+
+def _other_problem(error: Exception, response: Any) -> ArmProblem:  # noqa: ANN401 - see _body
+    """Return what went wrong where there is no JSON: Azure Storage tells the code in a header, and the rest in XML.
+
+    Source: Azure Storage, "Status and error codes".
+    """
+    code = _header(response, "x-ms-error-code")
+    told = _MESSAGE.search(_text(response)) if code else None
+    return ArmProblem(code, _told_by_network(error) or _first_line(unescape(told[1]) if told else str(error)))
+
+
+def _text(response: Any) -> str:  # noqa: ANN401 - see _body
+    try:
+        return str(response.text())
+    except Exception:  # noqa: BLE001 - see _body
+        return ""
 
 
 def _body(response: Any) -> Any:  # noqa: ANN401 - the SDK's responses have no common type

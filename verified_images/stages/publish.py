@@ -57,19 +57,19 @@ def publish(context: BuildContext, captured: CapturedImage, scale_set: ScaleSet,
     tags = verified_tags(context, captured, verdict) | built_tags(captured, scale_set)
     published: list[str] = []
     snapshots: tuple[str, ...] = ()
-    # The managed image first: a gallery version that is visible cannot be taken back unnoticed.
+    # The managed image and the VHDs first: a gallery version that is visible cannot be taken back unnoticed.
     if captured.plan.managed_image:
         make = functools.partial(_publish_managed, context, captured, captured.plan.managed_image, tags)
         snapshots, _ = both(functools.partial(publish_snapshots, context, tags), make)
         published.append(captured.plan.managed_image)
     vhds = publish_vhds(context, captured.plan.vhd_account) if captured.plan.vhd_account else PublishedVhds((), ())
+    mark_verified(context, vhds, tags)
     gallery = context.template.image.gallery
     regions: tuple[str, ...] = (context.place.location,)
     if captured.gallery_version and gallery:
         regions = _publish_version(context, captured, gallery, tags)
         published.append(captured.gallery_version)
     kept = _keep_os_disk(context, tags) if context.template.builder.keep_os_disk else ()
-    mark_verified(context, vhds, tags)
     for resource in (*published, *vhds.ids, *snapshots, *kept):
         context.undo.keep(resource)
     version = parse_id(captured.gallery_version).name if captured.gallery_version else None
