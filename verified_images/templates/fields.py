@@ -13,6 +13,8 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     GetPydanticSchema,
     SecretStr,
     WithJsonSchema,
@@ -119,35 +121,45 @@ Seconds = Annotated[
 """A duration, in seconds in the model."""
 
 
-def _matching(pattern: str, rule: str) -> AfterValidator:
-    compiled = re.compile(pattern, re.ASCII)
+class _Matching:
+    """Lets only text pass that matches a pattern as a whole; else ``rule`` is told. Editors are told the pattern."""
 
-    def check(value: str) -> str:
-        if not compiled.fullmatch(value):
-            raise wrong(f"{value!r} is not allowed: {rule}")
+    def __init__(self, pattern: str, rule: str) -> None:
+        self._pattern = re.compile(pattern, re.ASCII)
+        self._rule = rule
+
+    def __get_pydantic_core_schema__(self, source: type[str], handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(schema), "pattern": f"^(?:{self._pattern.pattern})$"}
+
+    def _check(self, value: str) -> str:
+        if not self._pattern.fullmatch(value):
+            raise wrong(f"{value!r} is not allowed: {self._rule}")
         return value
-
-    return AfterValidator(check)
 
 
 # The rules are those of Azure's page "Naming rules and restrictions for Azure resources".
 ResourceGroupName = Annotated[
     str,
-    _matching(
+    _Matching(
         r"[-\w.()]{0,89}[-\w()]",
         "a resource group's name has 1 to 90 letters, digits, '_', '-', '.', '(' or ')' and does not end in '.'",
     ),
 ]
 GalleryName = Annotated[
     str,
-    _matching(
+    _Matching(
         r"[A-Za-z0-9](?:[A-Za-z0-9_.]{0,78}[A-Za-z0-9])?",
         "a gallery's name has 1 to 80 letters, digits, '_' or '.' (no '-') and begins and ends with a letter or digit",
     ),
 ]
 DefinitionName = Annotated[
     str,
-    _matching(
+    _Matching(
         r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,78}[A-Za-z0-9])?",
         "an image definition's name has 1 to 80 letters, digits, '_', '-' or '.' and begins and ends with a letter "
         "or digit",
@@ -155,7 +167,7 @@ DefinitionName = Annotated[
 ]
 ImageName = Annotated[
     str,
-    _matching(
+    _Matching(
         r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,78}[A-Za-z0-9_])?",
         "an image's name has 1 to 80 letters, digits, '_', '-' or '.', begins with a letter or digit and ends with "
         "a letter, digit or '_'",
@@ -163,7 +175,7 @@ ImageName = Annotated[
 ]
 SnapshotPrefix = Annotated[
     str,
-    _matching(
+    _Matching(
         r"[A-Za-z0-9][-A-Za-z0-9_.]{0,77}",
         "the beginning of a snapshot's name has 1 to 78 letters, digits, '_', '-' or '.', and begins with a letter or "
         "digit",
@@ -171,7 +183,7 @@ SnapshotPrefix = Annotated[
 ]
 SnapshotName = Annotated[
     str,
-    _matching(
+    _Matching(
         r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,78}[A-Za-z0-9_])?",
         "a snapshot's name has 1 to 80 letters, digits, '_', '-' or '.', begins with a letter or digit and ends with "
         "a letter, digit or '_'",
@@ -179,11 +191,11 @@ SnapshotName = Annotated[
 ]
 StorageAccountName = Annotated[
     str,
-    _matching(r"[a-z0-9]{3,24}", "a storage account's name has 3 to 24 lower-case letters and digits"),
+    _Matching(r"[a-z0-9]{3,24}", "a storage account's name has 3 to 24 lower-case letters and digits"),
 ]
 ContainerName = Annotated[
     str,
-    _matching(
+    _Matching(
         r"(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*",
         "a container's name has 3 to 63 lower-case letters, digits and single '-', and begins and ends with a letter "
         "or digit",
@@ -191,17 +203,17 @@ ContainerName = Annotated[
 ]
 SubscriptionId = Annotated[
     str,
-    _matching(
+    _Matching(
         r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
         "a subscription is named by its id, such as 00000000-0000-0000-0000-000000000000",
     ),
 ]
 VmSize = Annotated[
     str,
-    _matching(r"[A-Za-z0-9_-]{1,64}", "a VM size looks like Standard_B2s"),
+    _Matching(r"[A-Za-z0-9_-]{1,64}", "a VM size looks like Standard_B2s"),
 ]
-Zone = Annotated[str, _matching(r"[1-9]", "an availability zone is a number, such as 1")]
-_WORD = _matching(r"[A-Za-z0-9][-A-Za-z0-9_.]{0,127}", "letters, digits, '-', '_' and '.' only")
+Zone = Annotated[str, _Matching(r"[1-9]", "an availability zone is a number, such as 1")]
+_WORD = _Matching(r"[A-Za-z0-9][-A-Za-z0-9_.]{0,127}", "letters, digits, '-', '_' and '.' only")
 MarketplaceName = Annotated[str, _WORD]
 """A publisher, offer, SKU or plan of the Azure Marketplace."""
 
