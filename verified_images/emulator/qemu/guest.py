@@ -39,6 +39,10 @@ _RESULT = "/run/cloud-init/result.json"
 _DISABLED = "/run/cloud-init/disabled"
 """Written, before the agent runs, in a guest whose disk was booted without a seed."""
 
+# Linux counts ticks as it boots, and stands still for good where a busy host gave the guest no time meanwhile.
+_TIMER_PANIC = "Kernel panic - not syncing: IO-APIC + timer doesn't work"
+_TIMER_PANICS_AT_MOST = 5
+
 
 class Guest:
     """A guest that has been started; ``start_qemu`` starts another process for it. Safe to use from any thread."""
@@ -52,6 +56,7 @@ class Guest:
         self._os_node = OS_NODE
         self._forwards: dict[int, int] = {}
         self._asked: QemuProcess | None = None
+        self._timer_panics = 0
         self._ending = False
         self._over = threading.Event()
         threading.Thread(target=self._follow, name=f"guest-{spec.name}", daemon=True).start()
@@ -89,6 +94,7 @@ class Guest:
                 raise HypervisorError(
                     f"the guest {self.spec.name} was not provisioned within {timeout:.0f} s{self._console()}"
                 )
+            self._reset_after_timer_panic()
             time.sleep(_SECONDS_BETWEEN_QUESTIONS)
         errors = json.loads(result)["v1"]["errors"] if result else []
         if errors:
@@ -234,6 +240,13 @@ class Guest:
         except HypervisorError:
             return None  # custom data may restart the guest
 
+    def _reset_after_timer_panic(self) -> None:
+        panics = self._read_serial_log().count(_TIMER_PANIC)
+        if self._timer_panics < min(panics, _TIMER_PANICS_AT_MOST):
+            self._timer_panics = panics
+            with contextlib.suppress(HypervisorError):  # it has ended by itself
+                self._qemu.monitor.execute("system_reset")
+
     def _reaches_agent(self, timeout: float) -> bool:
         qemu = self._qemu
         return qemu.is_running and qemu.is_agent_listening() and qemu.agent.answers(timeout)
@@ -248,6 +261,8 @@ class Guest:
         return int(found[1])
 
     def _console(self) -> str:
-        log = self._serial_log.read_text(encoding="utf-8", errors="replace")
-        lines = [line.strip() for line in log.splitlines() if line.strip()]
+        lines = [line.strip() for line in self._read_serial_log().splitlines() if line.strip()]
         return "; its console ended with: " + " / ".join(lines[-_LAST_LINES:])
+
+    def _read_serial_log(self) -> str:
+        return self._serial_log.read_text(encoding="utf-8", errors="replace")
