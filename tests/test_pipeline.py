@@ -24,9 +24,12 @@ from tests.local_azure import (
     opened_build,
     start_local_azure,
 )
+from verified_images import pipeline
 from verified_images.errors import CloudError, CommandError, GateClosedError, ProvisionerError
 from verified_images.naming import Run
 from verified_images.reports.verdict import Verdict
+from verified_images.stages import evidence
+from verified_images.waiting import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -290,6 +293,17 @@ def test_serial_logs_are_evidence(connection: CloudConnection, template: Templat
         logs = build.read_serial_logs()
         assert list(logs) == [provisioned.machine.name]
         assert "-----BEGIN SSH HOST KEY KEYS-----" in logs[provisioned.machine.name]
+
+
+def test_a_cloud_that_is_silent_holds_up_no_failure(
+    connection: CloudConnection, template: Template, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence, "fetch_serial_log", lambda *_: Deadline("an answer", 20.0).sleep(20.0))
+    monkeypatch.setattr(pipeline, "EVIDENCE_SECONDS", 0.2)
+    with opened_build(connection, template, tmp_path) as build:
+        context = build._context
+        context.undo.register("machine", context.place.compute_id("virtualMachines", context.run.names.virtual_machine))
+        assert build.read_serial_logs() == {}
 
 
 def test_secrets_are_masked(connection: CloudConnection, tmp_path: Path) -> None:

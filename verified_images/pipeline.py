@@ -57,6 +57,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Build"]
 
+EVIDENCE_SECONDS = 60.0
+"""How long Azure is asked why something has failed: a network that is gone shall not hold up the clean-up."""
+
 
 class Build:
     """One template's way to an image; a context manager that cleans up, however it is left."""
@@ -120,18 +123,21 @@ class Build:
 
     def resume(self, record: Record) -> None:
         """Take over what an earlier run has left: this build's journal is that run's, opened again."""
-        self._context = locate(self._context)
+        with self._within("preflight"):
+            self._context = locate(self._context)
         register_left(self._context, record)
 
     def resume_provisioned(self, record: Record) -> Provisioned:
         """Return the machine that the earlier run kept, as if it had just been provisioned."""
-        return resume_provisioned(self._context, record)
+        with self._within("provision"):
+            return resume_provisioned(self._context, record)
 
     def resume_captured(self, record: Record) -> CapturedImage:
         """Return the candidate image of the earlier run, as if it had just been captured; its scale set is removed."""
-        captured = resume_captured(self._context, record)
-        remove_deployment(self._context)
-        return captured
+        with self._within("capture"):
+            captured = resume_captured(self._context, record)
+            remove_deployment(self._context)
+            return captured
 
     def resume_deployed(self, captured: CapturedImage) -> ScaleSet:
         """Return the scale set that was deployed and tested by the earlier run; it can be published from."""
@@ -139,7 +145,8 @@ class Build:
 
     def find_published(self, inputs: str) -> tuple[str, ...]:
         """Return the images at the template's targets that were verified with the same inputs, by their ARM ids."""
-        return find_published(self._context, inputs)
+        with self._within("preflight"):
+            return find_published(self._context, inputs)
 
     def note(self, what: str, facts: Mapping[str, Any]) -> None:
         """Note in the journal what a later run needs to know."""
@@ -147,15 +154,18 @@ class Build:
 
     def keep(self, expires: datetime, *, stays_on: bool = True) -> Kept:
         """Leave everything where it is until ``expires``, in place of the clean-up, and tell how to get in."""
-        return keep(self._context, self._journal, expires, stays_on=stays_on)
+        with self._within("cleanup"):
+            return keep(self._context, self._journal, expires, stays_on=stays_on)
 
     def read_serial_logs(self) -> Mapping[str, str]:
         """Return what the build's machines have written to their serial consoles, by machine name."""
-        return read_serial_logs(self._context)
+        with within(Budget("reading the serial consoles", EVIDENCE_SECONDS)):
+            return read_serial_logs(self._context)
 
     def find_eviction(self, error: BaseException) -> EvictedError | None:
         """Return the eviction of the build VM that has made one of its tests fail, or None: it has another cause."""
-        return find_eviction(self._context, error)
+        with within(Budget("asking about an eviction", EVIDENCE_SECONDS)):
+            return find_eviction(self._context, error)
 
     def disconnect(self) -> None:
         """Close the sessions into the build's machines, so that whatever runs on them for a stage ends at once."""

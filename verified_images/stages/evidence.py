@@ -7,7 +7,7 @@ import functools
 from typing import TYPE_CHECKING
 
 from verified_images.cloud.compute import fetch_serial_log
-from verified_images.errors import CloudError
+from verified_images.errors import CloudError, DeadlineError
 from verified_images.stages.scale_set import instances_of
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def read_serial_logs(context: BuildContext) -> Mapping[str, str]:
     """Return the serial log of each machine by its name, secrets masked; one that cannot be had is left out."""
     logs = {}
-    with contextlib.suppress(CloudError):
+    with contextlib.suppress(CloudError, DeadlineError):
         for name, read in _machines(context):
             with contextlib.suppress(CloudError):
                 logs[name] = context.masker(read())
