@@ -68,20 +68,25 @@ def test_a_scale_set_whose_image_is_gone_shrinks_but_does_not_grow(estate: Estat
     assert code == "GalleryImageNotFound"
 
 
+@pytest.mark.parametrize("broken", ["inst000000", "inst000001"])
 def test_overprovisioning_makes_up_for_one_that_does_not_come_up(
-    estate: Estate, monkeypatch: pytest.MonkeyPatch
+    estate: Estate, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
     monkeypatch.setattr("verified_images.emulator.compute.machines.guests.BOOT_SECONDS", 2.0)
     started: list[str] = []
 
-    def break_first(spec: GuestSpec) -> GuestFault:
-        started.append(spec.name)
-        return GuestFault(never_provisioned=len(started) == 1)
+    def break_one(spec: GuestSpec) -> GuestFault:
+        assert spec.provisioning
+        started.append(spec.provisioning.host_name)
+        return GuestFault(never_provisioned=spec.provisioning.host_name == broken)
 
-    monkeypatch.setattr(estate.faults, "next", break_first)
+    monkeypatch.setattr(estate.faults, "next", break_one)
     _make(estate, 1, overprovision=True)
-    assert [each.provisioning_state for each in _vms(estate).list("g", "ss")] == ["Succeeded"]
-    assert len(started) == 2
+    (left,) = _vms(estate).list("g", "ss")
+    assert left.provisioning_state == "Succeeded"
+    assert sorted(started) == ["inst000000", "inst000001"]
+    assert left.os_profile.computer_name != broken
+    assert len(estate.guests()) == len(estate.files("disks")) == 1
 
 
 def test_a_protected_instance_stays_when_the_scale_set_shrinks(estate: Estate) -> None:

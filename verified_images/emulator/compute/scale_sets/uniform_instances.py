@@ -53,8 +53,8 @@ def add_uniform(cloud: Cloud, scale_set: Resource, count: int) -> None:
     try:
         on_each(cloud, made, race.boot)
     except ArmError:
+        race.drop_losers()
         if not race.is_won:
-            race.drop_losers()
             raise
 
 
@@ -119,12 +119,13 @@ class _Race:
                 return
             ordered = sorted(self._arrived, key=lambda key: key not in self._seeded)
             self._winners = set(ordered[: self._places])
-        self.drop_losers()
+        # One that fails may decide the race against itself: it is removed after its turn.
+        self.drop_losers(except_for=instance)
 
-    def drop_losers(self) -> None:
+    def drop_losers(self, except_for: Resource | None = None) -> None:
         """Remove what is more than wanted: the winners stay, else what came up, then what was asked for first."""
         ranked = [*self._winners, *self._arrived, *(each.id.key for each in self._made)]
-        stay = list(dict.fromkeys(ranked))[: self._places]
+        stay = {*list(dict.fromkeys(ranked))[: self._places], *([except_for.id.key] if except_for else [])}
         remove_uniform(self._cloud, [each for each in self._made if each.id.key not in stay])
 
 
