@@ -7,12 +7,10 @@ import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from verified_images.emulator.arm_errors import ArmError, missing_parameter
-from verified_images.emulator.compute import api_versions
 from verified_images.emulator.compute.guest_agent.custom_script import HandlerError, reset_access, run_custom_script
 from verified_images.emulator.compute.guest_agent.extension_handlers import find_handler
-from verified_images.emulator.compute.guest_agent.extension_states import check_changeable, machine_of
-from verified_images.emulator.lifecycle import Kind, Style, check_wanted
-from verified_images.emulator.operations import COMPUTE
+from verified_images.emulator.compute.guest_agent.kind import AgentKind, check_changeable, machine_of
+from verified_images.emulator.lifecycle import check_wanted
 from verified_images.emulator.store import Resource
 
 if TYPE_CHECKING:
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 
     from verified_images.emulator.cloud import Cloud
     from verified_images.emulator.compute.guest_agent.extension_handlers import Handler
-    from verified_images.emulator.wire import Answer, Request
+    from verified_images.emulator.wire import Request
 
 TYPE = "Microsoft.Compute/virtualMachines/extensions"
 _REQUIRED = ("publisher", "type", "typeHandlerVersion")
@@ -28,14 +26,11 @@ _ORDER = ("autoUpgradeMinorVersion", "forceUpdateTag", "provisioningState", "ena
 _TROUBLESHOOT = "https://aka.ms/VMExtensionCSELinuxTroubleshoot"
 
 
-class Extensions(Kind):
+class Extensions(AgentKind):
     """Microsoft.Compute/virtualMachines/extensions."""
 
     type: ClassVar[str] = TYPE
-    style: ClassVar[Style] = Style(COMPUTE)
-    slow_write: ClassVar[bool] = True
     noun: ClassVar[str] = "VM extension"
-    api_versions: ClassVar[tuple[str, ...]] = api_versions.MACHINES
 
     def complete(self, cloud: Cloud, request: Request, body: dict[str, Any], existing: Resource | None) -> Resource:
         """Check that the extension can be had and the machine can take it; its protected settings are kept apart."""
@@ -95,18 +90,9 @@ class Extensions(Kind):
         if failure is not None and not resource.properties.get("suppressFailures"):
             raise _failure(resource, handler, message)
 
-    def delete(self, cloud: Cloud, request: Request) -> Answer:
-        """Delete; a machine that does not run keeps its extensions."""
-        if cloud.store.find(request.id):
-            check_changeable(cloud, machine_of(cloud, request.id))
-        return super().delete(cloud, request)
-
-    def render(self, cloud: Cloud, resource: Resource, request: Request) -> dict[str, Any]:
-        """Give the extension; with ``$expand=instanceView`` what its handler reported."""
-        del cloud
-        if request.query.get("$expand", "").lower() != "instanceview":
-            return resource.body
-        return {**resource.body, "properties": {**resource.properties, "instanceView": instance_view_of(resource)}}
+    def instance_view(self, resource: Resource) -> dict[str, Any]:
+        """Give what the extension's handler reported."""
+        return instance_view_of(resource)
 
 
 class InstanceExtensions(Extensions):

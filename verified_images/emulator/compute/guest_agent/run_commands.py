@@ -7,33 +7,27 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from verified_images.emulator.arm_errors import ArmError, invalid_parameter, missing_parameter
-from verified_images.emulator.compute import api_versions
-from verified_images.emulator.compute.guest_agent.extension_states import check_changeable, machine_of
 from verified_images.emulator.compute.guest_agent.guest_scripts import GuestScript, end_of
+from verified_images.emulator.compute.guest_agent.kind import AgentKind, check_changeable, machine_of
 from verified_images.emulator.compute.guest_agent.run_command_documents import find_document
 from verified_images.emulator.hypervisor import HypervisorError
-from verified_images.emulator.lifecycle import Kind, Style
-from verified_images.emulator.operations import COMPUTE
 from verified_images.emulator.store import Resource
 
 if TYPE_CHECKING:
     from verified_images.emulator.cloud import Cloud
     from verified_images.emulator.ids import ResourceId
-    from verified_images.emulator.wire import Answer, Request
+    from verified_images.emulator.wire import Request
 
 _SECRETS = ("protectedParameters", "runAsPassword")
 _DEFAULT_SECONDS = 5400
 _SHOWN = ("source", "parameters", "runAsUser", "timeoutInSeconds", "provisioningState", "asyncExecution")
 
 
-class RunCommands(Kind):
+class RunCommands(AgentKind):
     """Microsoft.Compute/virtualMachines/runCommands."""
 
     type: ClassVar[str] = "Microsoft.Compute/virtualMachines/runCommands"
-    style: ClassVar[Style] = Style(COMPUTE)
-    slow_write: ClassVar[bool] = True
     noun: ClassVar[str] = "run command"
-    api_versions: ClassVar[tuple[str, ...]] = api_versions.MACHINES
 
     def complete(self, cloud: Cloud, request: Request, body: dict[str, Any], existing: Resource | None) -> Resource:
         """Check the script and where it comes from, and take the secrets out of the body."""
@@ -104,19 +98,9 @@ class RunCommands(Kind):
             message = "Execution failed: the VM was stopped"
             _note(cloud, resource.id, {**view, "executionState": "Failed", "executionMessage": message})
 
-    def delete(self, cloud: Cloud, request: Request) -> Answer:
-        """Delete; a machine that does not run keeps its run commands."""
-        if cloud.store.find(request.id):
-            check_changeable(cloud, machine_of(cloud, request.id))
-        return super().delete(cloud, request)
-
-    def render(self, cloud: Cloud, resource: Resource, request: Request) -> dict[str, Any]:
-        """Give the run command; with ``$expand=instanceView`` what became of it."""
-        del cloud
-        if request.query.get("$expand", "").lower() != "instanceview":
-            return resource.body
-        view = resource.hidden.get("view") or {"executionState": "Pending"}
-        return {**resource.body, "properties": {**resource.properties, "instanceView": view}}
+    def instance_view(self, resource: Resource) -> dict[str, Any]:
+        """Give what became of the script."""
+        return resource.hidden.get("view") or {"executionState": "Pending"}
 
 
 class InstanceRunCommands(RunCommands):
