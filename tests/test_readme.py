@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shlex
@@ -61,14 +62,19 @@ def run(command: str, project: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@functools.cache
+def run_once(command: str, project: Path) -> subprocess.CompletedProcess[str]:
+    return run(command, project)
+
+
 @pytest.mark.parametrize("command", commands_of("pytest"))
 def test_pytest_commands_pass(command: str, project: Path) -> None:
-    result = run(command, project)
+    result = run_once(command, project)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_the_first_image_is_published(project: Path) -> None:
-    result = run("pytest specs/hello", project)
+    result = run_once("pytest specs/hello", project)
     assert re.search(r"hello: published .*/images/hello/versions/1\.0\.\d+", result.stdout), result.stdout
 
 
