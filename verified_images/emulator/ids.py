@@ -1,5 +1,7 @@
 """Resource ids: ``/subscriptions/S/resourceGroups/G/providers/NS/type/name[/type/name...]``.
 
+Of the resources that no group has only deployments of a subscription are known by an id, one with an empty ``group``.
+
 Azure compares ids without regard to case and echoes the casing that it was given, so an id keeps its text and
 has a ``key`` to compare by.
 """
@@ -9,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 _RESOURCE_SEGMENTS = 8
+_OF_SUBSCRIPTION = ["providers", "microsoft.resources", "deployments"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,8 @@ class ResourceId:
         """
         parts = text.strip("/").split("/")
         keys = [part.lower() for part in parts]
+        if len(parts) == 6 and keys[0] == "subscriptions" and keys[2:5] == _OF_SUBSCRIPTION and all(parts):  # noqa: PLR2004 - a deployment of a subscription
+            return cls(parts[1], "", parts[3], (parts[4],), (parts[5],))
         if len(parts) < 4 or keys[0] != "subscriptions" or keys[2] != "resourcegroups" or not all(parts):  # noqa: PLR2004 - the four segments of a group's id
             raise ValueError(f"{text!r} is not a resource id")
         if len(parts) == 4:  # noqa: PLR2004 - the four segments of a group's id
@@ -75,7 +80,9 @@ class ResourceId:
         return ResourceId(self.subscription, self.group, self.provider, (*self.types, kind), (*self.names, name))
 
     def __str__(self) -> str:
-        text = f"/subscriptions/{self.subscription}/resourceGroups/{self.group}"
+        text = f"/subscriptions/{self.subscription}"
+        if self.group:
+            text += f"/resourceGroups/{self.group}"
         if self.provider:
             text += f"/providers/{self.provider}"
         return text + "".join(f"/{kind}/{name}" for kind, name in zip(self.types, self.names, strict=True))

@@ -59,6 +59,7 @@ _ANSWERED = frozenset(
         "provisioningstate",
         "purpose",
         "resourceguid",
+        "routeservicevips",
         "subnetid",
         "tier",
         "type",

@@ -124,6 +124,18 @@ def test_notifications_of_writes_below_a_resource_came_later(wire: Wire, version
     assert ("azure-asyncnotification" in answer.headers) is notified
 
 
+@pytest.mark.parametrize(("version", "notified"), [("2019-11-01", False), ("2022-01-01", True)])
+def test_notifications_of_updates_of_an_interface_came_later(
+    wire: Wire, place: Place, version: str, *, notified: bool
+) -> None:
+    nic = "networkInterfaces/nic"
+    made = wire.put(nic, version, {"ipConfigurations": [configuration(place)]})
+    assert "azure-asyncnotification" in made.headers
+    fixed = configuration(place, privateIPAllocationMethod="Static", privateIPAddress="10.0.0.40")
+    changed = wire.put(nic, version, {"ipConfigurations": [fixed]})
+    assert ("azure-asyncnotification" in changed.headers) is notified
+
+
 def balancer(address: str, **more: list[Json]) -> Json:
     frontend = {"name": "front", "properties": {"publicIPAddress": {"id": address}}}
     return {FRONTEND: [frontend], POOL: [{"name": "pool"}], **more}
@@ -277,5 +289,7 @@ def test_a_peering_with_part_of_a_network_shows_both_address_spaces(wire: Wire) 
     shown = wire.put(path, "2023-11-01", peering).json()["properties"]
     assert shown["localAddressSpace"]["addressPrefixes"] == ["10.0.0.0/16"]
     assert shown["remoteAddressSpace"] == {"addressPrefixes": ["10.3.0.0/16"], "ipamPoolPrefixAllocations": []}
+    assert "routeServiceVips" in shown
+    wire.put(path, "2023-11-01", shown)
     again = wire.put(f"{path}?syncRemoteAddressSpace=true", "2023-11-01", peering)
     assert state(again) == ("Updating", True)

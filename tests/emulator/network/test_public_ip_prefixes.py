@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network
+from functools import partial
+from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
 
 import pytest
 
@@ -74,3 +75,20 @@ def test_a_basic_address_cannot_be_of_a_range(place: Place) -> None:
     prefix = make_prefix(place)
     code = refusal(lambda: place.make_address(sku="Basic", publicIPPrefix={"id": prefix["id"]}))[1]
     assert code == "PublicIPAddressFromPrefixMustBeStandardAndStatic"
+
+
+def test_a_prefix_of_version_6_gives_addresses_of_its_own(place: Place) -> None:
+    client = place.azure.network
+    prefixes = [make_prefix(place, 126, name, publicIPAddressVersion="IPv6") for name in ("one", "two")]
+    assert len({prefix["properties"]["ipPrefix"] for prefix in prefixes}) == 2
+    six = place.make_address("six", publicIPAddressVersion="IPv6", publicIPPrefix={"id": prefixes[0]["id"]})
+    made = client.public_ip_addresses.get("g", six.rpartition("/")[2])["properties"]
+    assert ip_address(made["ipAddress"]) in ip_network(prefixes[0]["properties"]["ipPrefix"])
+    other = place.make_address("other", publicIPAddressVersion="IPv6")
+    found = client.public_ip_addresses.get("g", other.rpartition("/")[2])
+    assert ip_address(found["properties"]["ipAddress"]).version == 6
+
+
+def test_a_prefix_of_version_6_has_few_addresses(place: Place) -> None:
+    refused = refusal(partial(make_prefix, place, 64, publicIPAddressVersion="IPv6"))
+    assert refused[1] == "PublicIpPrefixLengthOutOfRange"

@@ -123,16 +123,18 @@ def _read_excerpt(content: dict[str, Any]) -> Iterator[Recorded]:
 
 
 def _parse(content: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Give JSON text as a value; the test proxy keeps JSON as values already, and one recorder wrote Python's bytes."""
+    """Give JSON text as a value; the test proxy keeps JSON as values already.
+
+    One recorder wrote Python's bytes, and those once more.
+    """
     if not isinstance(content, str):
         return content
     if content.startswith(("b'", 'b"')):
-        content = ast.literal_eval(content).decode()
+        return _parse(ast.literal_eval(content).decode())
     try:
-        value = json.loads(content) if content else None
+        return json.loads(content) if content else None
     except ValueError:
         return content
-    return _parse(value) if isinstance(value, str) and value.startswith(("b'", 'b"')) else value
 
 
 def _headers(given: dict[str, Any]) -> dict[str, str]:

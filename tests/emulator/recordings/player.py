@@ -136,7 +136,7 @@ class Player:
         }
         if body is None:
             return self._session.request(exchange.method, url, headers=headers)
-        text = json.dumps(self._translation.value(body)) if not isinstance(body, str) else body
+        text = self._translation.text(body) if isinstance(body, str) else json.dumps(self._translation.value(body))
         headers["Content-Type"] = "application/json"
         return self._session.request(exchange.method, url, data=text.encode(), headers=headers)
 

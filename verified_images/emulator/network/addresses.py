@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.arm_errors import ArmError, network_error
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 PUBLIC_RANGES = (IPv4Network("198.51.100.0/24"), IPv4Network("198.18.0.0/15"))
 """Where public addresses come from: documentation and benchmark ranges, which no network routes. Source: RFC 5737
 and RFC 2544; 203.0.113.0/24 is left out since some machines' resolvers answer with addresses of it."""
+
+_ADDRESSES_6 = IPv6Network("2001:db8:0:1::/64")
+_PREFIXES_6 = IPv6Network("2001:db8:0:2::/64")
+"""Where public addresses and prefixes of IPv6 come from, which no network routes. Source: RFC 3849."""
 
 _RESERVED_AT_START = 4
 RESERVED = _RESERVED_AT_START + 1
@@ -136,7 +140,7 @@ def _is_same(one: str, other: str) -> bool:
     return one.lower() == other.lower()
 
 
-def allocate_public_address(cloud: Cloud, prefix: Resource | None = None) -> str:
+def allocate_public_address(cloud: Cloud, prefix: Resource | None = None, *, version: str = "IPv4") -> str:
     """Give a public address that nobody has, of a public IP prefix where one is given.
 
     Hold ``cloud.store.lock`` until it is stored with its resource.
@@ -145,12 +149,14 @@ def allocate_public_address(cloud: Cloud, prefix: Resource | None = None) -> str
     """
     taken = {public_address(resource) for resource in public_addresses(cloud)}
     if prefix:
-        free = (str(address) for address in IPv4Network(prefix.hidden["prefix"]) if str(address) not in taken)
+        free = (str(address) for address in ip_network(prefix.hidden["prefix"]) if str(address) not in taken)
         if address := next(free, None):
             return address
         raise network_error(
             400, "PublicIpPrefixOutOfIpAddresses", f"Public IP prefix {prefix.id} has no free IP address left."
         )
+    if version == "IPv6":
+        return next(str(address) for address in _ADDRESSES_6.hosts() if str(address) not in taken)
     prefixes = _public_prefixes(cloud)
     for network in PUBLIC_RANGES:
         for number in range(int(network.network_address) + 1, int(network.broadcast_address)):
@@ -162,7 +168,8 @@ def allocate_public_address(cloud: Cloud, prefix: Resource | None = None) -> str
 
 def allocate_public_prefix(cloud: Cloud, length: int) -> IPv4Network:
     """Give a range of public addresses of which nobody has one; the last are given first. Hold the store's lock."""
-    taken = [IPv4Address(address) for found in public_addresses(cloud) if (address := public_address(found))]
+    addresses = [public_address(found) for found in public_addresses(cloud)]
+    taken = [IPv4Address(address) for address in addresses if address and ":" not in address]
     prefixes = _public_prefixes(cloud)
     *_, widest = PUBLIC_RANGES
     for number in reversed(range(1 << (length - widest.prefixlen))):
@@ -173,8 +180,16 @@ def allocate_public_prefix(cloud: Cloud, length: int) -> IPv4Network:
     raise ArmError(400, "PublicIPAddressPoolExhausted", "No public IP prefix is left in this location.", details=[])
 
 
+def allocate_public_prefix_6(cloud: Cloud, length: int) -> IPv6Network:
+    """Give a range of public IPv6 addresses that is not given yet. Hold the store's lock."""
+    given = [found.hidden["prefix"] for found in cloud.store.select(PUBLIC_PREFIX)]
+    taken = [IPv6Network(prefix) for prefix in given if ":" in prefix]
+    return next(found for found in _PREFIXES_6.subnets(new_prefix=length) if not any(map(found.overlaps, taken)))
+
+
 def _public_prefixes(cloud: Cloud) -> list[IPv4Network]:
-    return [IPv4Network(found.hidden["prefix"]) for found in cloud.store.select(PUBLIC_PREFIX)]
+    given = [found.hidden["prefix"] for found in cloud.store.select(PUBLIC_PREFIX)]
+    return [IPv4Network(prefix) for prefix in given if ":" not in prefix]
 
 
 def public_addresses(cloud: Cloud) -> list[Resource]:

@@ -64,6 +64,7 @@ class NetworkInterfaces(NetworkKind):
     type: ClassVar[str] = INTERFACE
     style: ClassVar[Style] = Style(NETWORK, created=(201, "Succeeded"), etag="network", retry_delete=10)
     parts: ClassVar[tuple[Part, ...]] = (InterfaceConfigurations(),)
+    notified_updates_since: ClassVar[str] = "2021-08-01"
 
     def fill_in(
         self, cloud: Cloud, resource: Resource, given: dict[str, Any], existing: Resource | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from verified_images.emulator import arm_errors
@@ -45,6 +46,7 @@ class NetworkKind(Kind):
 
     api_versions: ClassVar[tuple[str, ...]] = api_versions.ALL
     parts: ClassVar[tuple[Part, ...]] = ()
+    notified_updates_since: ClassVar[str] = _NOTIFIED_SINCE
 
     def fill_in(
         self, cloud: Cloud, resource: Resource, given: dict[str, Any], existing: Resource | None
@@ -88,7 +90,10 @@ class NetworkKind(Kind):
 
     def put(self, cloud: Cloud, request: Request) -> Answer:
         """Create or replace."""
-        return _notified(super().put(cloud, request), request, _NOTIFIED_SINCE)
+        answer = super().put(cloud, request)
+        return _notified(
+            answer, request, self.notified_updates_since if answer.status == HTTPStatus.OK else _NOTIFIED_SINCE
+        )
 
     def delete(self, cloud: Cloud, request: Request) -> Answer:
         """Delete; one that is not there is 204."""

@@ -57,10 +57,6 @@ class PublicIPAddresses(NetworkKind):
                 f"Standard sku publicIp {resource.id} must have AllocationMethod set to Static.",
             )
         version = canonical(given.get("publicIPAddressVersion", "IPv4"), ("IPv4", "IPv6"))
-        if version != "IPv4":
-            raise network_error(
-                400, "IPv6NotSupported", "IPv6 public IP addresses are not supported by the local Azure."
-            )
         idle = given.get("idleTimeoutInMinutes", 4)
         if idle not in _IDLE_MINUTES:
             raise network_error(
@@ -72,7 +68,7 @@ class PublicIPAddresses(NetworkKind):
             given["dnsSettings"] = _name(cloud, resource, as_object(given["dnsSettings"], "properties.dnsSettings"))
         prefix = _prefix(cloud, resource, given, method) if "publicIPPrefix" in given else None
         if "address" not in resource.hidden:
-            resource.hidden["address"] = allocate_public_address(cloud, prefix)
+            resource.hidden["address"] = allocate_public_address(cloud, prefix, version=version)
         return {
             **({"ipAddress": resource.hidden["address"]} if existing and method == "Static" else {}),
             "publicIPAddressVersion": version,

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from verified_images.emulator.arm_errors import network_error
 from verified_images.emulator.lifecycle import Style
 from verified_images.emulator.network import api_versions
-from verified_images.emulator.network.addresses import allocate_public_prefix
+from verified_images.emulator.network.addresses import allocate_public_prefix, allocate_public_prefix_6
 from verified_images.emulator.network.kind import NetworkKind
+from verified_images.emulator.network.part import canonical
 from verified_images.emulator.network.references import (
     NAT_GATEWAY,
     PUBLIC_ADDRESS,
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from verified_images.emulator.cloud import Cloud
     from verified_images.emulator.store import Resource
 
-_LENGTHS = range(24, 32)
+_LENGTHS = {"IPv4": range(24, 32), "IPv6": range(124, 128)}
 
 
 class PublicIPPrefixes(NetworkKind):
@@ -38,15 +39,13 @@ class PublicIPPrefixes(NetworkKind):
         sku = resource.body.get("sku") or {}
         resource.body["sku"] = {"name": sku.get("name", "Standard"), "tier": sku.get("tier", "Regional")}
         length = given.get("prefixLength")
-        if not isinstance(length, int) or length not in _LENGTHS:
+        version = canonical(given.get("publicIPAddressVersion", "IPv4"), ("IPv4", "IPv6"))
+        lengths = _LENGTHS[version]
+        if not isinstance(length, int) or length not in lengths:
             raise network_error(
                 400,
                 "PublicIpPrefixLengthOutOfRange",
-                f"Prefix length {length} of public IP prefix {resource.id} is out of range 24-31.",
-            )
-        if given.get("publicIPAddressVersion", "IPv4") != "IPv4":
-            raise network_error(
-                400, "IPv6NotSupported", "IPv6 public IP prefixes are not supported by the local Azure."
+                f"Prefix length {length} of public IP prefix {resource.id} is out of range {lengths[0]}-{lengths[-1]}.",
             )
         if existing and existing.properties["prefixLength"] != length:
             raise network_error(
@@ -55,9 +54,10 @@ class PublicIPPrefixes(NetworkKind):
                 f"The prefix length of public IP prefix {resource.id} cannot be changed.",
             )
         if not existing:
-            resource.hidden["prefix"] = str(allocate_public_prefix(cloud, length))
+            allocate = allocate_public_prefix_6 if version == "IPv6" else allocate_public_prefix
+            resource.hidden["prefix"] = str(allocate(cloud, length))
         shown = {"ipPrefix": existing.properties["ipPrefix"]} if existing and "ipPrefix" in existing.properties else {}
-        return {"prefixLength": length, "publicIPAddressVersion": "IPv4", **shown, "ipTags": given.get("ipTags") or []}
+        return {"prefixLength": length, "publicIPAddressVersion": version, **shown, "ipTags": given.get("ipTags") or []}
 
     def realize(self, cloud: Cloud, resource: Resource) -> None:
         """Let the range be seen."""

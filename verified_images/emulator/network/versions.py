@@ -19,7 +19,7 @@ _SINCE = {
     "destinationPortRanges": "2017-06-01",
     "disableTcpStateTracking": "2022-05-01",
     "doNotVerifyRemoteGateways": "2019-11-01",
-    "disableOutboundSnat": "2020-03-01",
+    "disableOutboundSnat": "2018-07-01",
     "enableDdosProtection": "2017-09-01",
     "enableDestinationServiceEndpoint": "2018-07-01",
     "enableTcpReset": "2018-07-01",
@@ -52,6 +52,7 @@ _UNTIL = {"enableVmProtection": "2020-11-01", "outboundNatRules": "2018-07-01"}
 
 
 _PARTS_TYPED_SINCE = "2017-09-01"
+_GUID_OF_PEERINGS_SINCE = "2019-11-01"
 _POOLS_OF_RULES_SINCE = "2021-02-01"
 _VERSION_OF_PUBLIC_FRONTENDS_UNTIL = "2020-11-01"
 
@@ -74,6 +75,8 @@ def _hidden(version: str, value: dict[str, Any]) -> str:
     """Give the property that an object does not show at an api-version because of what it is."""
     if "loadDistribution" in value and version < _POOLS_OF_RULES_SINCE:
         return "backendAddressPools"
+    if "remoteVirtualNetwork" in value and version < _GUID_OF_PEERINGS_SINCE:
+        return "resourceGuid"
     public = "publicIPAddress" in value and "subnet" not in value
     return "privateIPAddressVersion" if public and version >= _VERSION_OF_PUBLIC_FRONTENDS_UNTIL else ""
 

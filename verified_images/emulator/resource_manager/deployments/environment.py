@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from verified_images.emulator.resource_manager.deployments.language.scope import EnvironmentFunction
     from verified_images.emulator.wire import Request
 
+GROUPS = "microsoft.resources/resourcegroups"
 _ANY_VERSION = "2022-09-01"
 
 
@@ -80,6 +81,8 @@ class Environment:
         return self._request.call("GET", f"/metadata/endpoints?api-version={_ANY_VERSION}").body
 
     def _resource_group(self, _: list[Any]) -> dict[str, Any]:
+        if not self._deployment.group:
+            raise refuse("resourceGroup", "the deployment is not one of a resource group")
         group = self._cloud.store.find(self._deployment.group_id)
         return dict(group.body) if group else {}
 
@@ -124,12 +127,18 @@ class Environment:
             raise refuse("resourceId", "a fully qualified resource type is expected")
         group = before[-1] if before else self._deployment.group
         subscription = before[0] if len(before) > 1 else self._deployment.subscription
-        base = f"/subscriptions/{subscription}/resourceGroups/{group}"
+        base = f"/subscriptions/{subscription}"
+        if kind.strip("/").lower() == GROUPS and len(names) == 1:
+            return f"{base}/resourceGroups/{names[0]}"
+        if group:
+            base += f"/resourceGroups/{group}"
         return base + _provider_path("resourceId", kind, names)
 
     def _subscription_resource_id(self, arguments: list[Any]) -> str:
         before, kind, names = _split_at_type("subscriptionResourceId", arguments)
         subscription = before[0] if before else self._deployment.subscription
+        if kind.strip("/").lower() == GROUPS and len(names) == 1:
+            return f"/subscriptions/{subscription}/resourceGroups/{names[0]}"
         return f"/subscriptions/{subscription}" + _provider_path("subscriptionResourceId", kind, names)
 
 

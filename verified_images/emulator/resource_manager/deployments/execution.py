@@ -76,7 +76,9 @@ class Execution:
             conclude(self._cloud, self._prepared.deployment, "Failed", {"error": error.inner()})
             raise
         deployed = sorted((planned.id for planned in self._prepared.plan.deployed()), key=str.lower)
-        more = {"outputs": outputs, "outputResources": [{"id": identifier} for identifier in deployed]}
+        more: dict[str, Any] = {"outputResources": [{"id": identifier} for identifier in deployed]}
+        if self._prepared.template.has("outputs"):
+            more = {"outputs": outputs, **more}
         conclude(self._cloud, self._prepared.deployment, "Succeeded", more)
 
     def _move(self, state: str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.locations import normalize_location
+from verified_images.emulator.resource_manager.deployments.environment import GROUPS
 from verified_images.emulator.resource_manager.deployments.language.errors import TemplateError
 from verified_images.emulator.resource_manager.deployments.language.evaluation import (
     count_copies,
@@ -253,7 +254,11 @@ def _make_id(definition: dict[str, Any], kind: str, name: str, place: _Place) ->
         )
     subscription = evaluate_value(definition.get("subscriptionId"), place.scope) or place.group.subscription
     group = evaluate_value(definition.get("resourceGroup"), place.scope) or place.group.group
-    base = f"/subscriptions/{subscription}/resourceGroups/{group}"
+    base = f"/subscriptions/{subscription}"
+    if kind.lower() == GROUPS:
+        return f"{base}/resourceGroups/{name}"
+    if group:
+        base += f"/resourceGroups/{group}"
     extended = evaluate_value(definition.get("scope"), place.scope)
     if isinstance(extended, str):
         relative = not extended.startswith("/")

@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from verified_images.emulator.arm_errors import ArmError
+from verified_images.emulator.arm_errors import ArmError, group_not_found
 from verified_images.emulator.authorization.permissions import is_permitted
-from verified_images.emulator.locations import LOCATIONS
+from verified_images.emulator.locations import LOCATIONS, normalize_location
 from verified_images.emulator.resource_manager.deployments.dependencies import connect, unprocessable
-from verified_images.emulator.resource_manager.deployments.environment import Environment, default_functions
+from verified_images.emulator.resource_manager.deployments.environment import GROUPS, Environment, default_functions
 from verified_images.emulator.resource_manager.deployments.language.errors import TemplateError
 from verified_images.emulator.resource_manager.deployments.language.scope import NotYetKnownError, Scope, Values
 from verified_images.emulator.resource_manager.deployments.parameters import bind_parameters
@@ -49,6 +49,7 @@ class Prepared:
     """A deployment that can be carried out."""
 
     deployment: ResourceId
+    location: str
     mode: str
     tags: dict[str, str]
     template: Template
@@ -71,18 +72,44 @@ def prepare(cloud: Cloud, request: Request, deployment: ResourceId) -> Prepared:
         )
     body = request.json()
     properties = _read_properties(body)
+    location = "" if deployment.group else _read_location(body, deployment, properties)
     template = read_template(request, properties)
     functions = Environment(cloud, request, deployment, properties).functions()
     parameters = bind_parameters(request, template, properties.get("parameters") or {}, functions | default_functions())
     scope = Scope(Values(parameters, template.variables, template.members), functions)
     plan = make_plan(request, template, scope, deployment)
     connect(request, plan)
-    prepared = Prepared(deployment, _MODES[properties["mode"].lower()], body.get("tags") or {}, template, scope, plan)
+    prepared = Prepared(
+        deployment, location, _MODES[properties["mode"].lower()], body.get("tags") or {}, template, scope, plan
+    )
     for planned in plan.deployed():
         _check(cloud, request, planned)
+        _check_group(cloud, plan, planned)
     if refused := [planned for planned in plan.deployed() if not _is_permitted(cloud, request, planned)]:
         raise not_authorized(request, [(planned.type, planned.name, planned.id) for planned in refused])
     return prepared
+
+
+def _read_location(body: dict[str, Any], deployment: ResourceId, properties: dict[str, Any]) -> str:
+    """Give where a subscription keeps what it knows of a deployment. Source: answers quoted in public issues."""
+    location = body.get("location")
+    if not isinstance(location, str) or not location:
+        raise ArmError(
+            400,
+            "InvalidDeployment",
+            f"The 'location' property must be specified for '{deployment.name}'. Please see "
+            "https://aka.ms/arm-deployment-subscription for usage details.",
+        )
+    if properties["mode"].lower() == "complete":
+        raise not_emulated("the mode Complete for a subscription", "deploy with the mode Incremental")
+    if normalize_location(location) not in LOCATIONS:
+        raise ArmError(
+            400,
+            "LocationNotAvailableForDeployment",
+            f"The provided location '{location}' is not available for deployment. List of available regions is "
+            f"'{','.join(LOCATIONS)}'.",
+        )
+    return normalize_location(location)
 
 
 def _read_properties(body: dict[str, Any]) -> dict[str, Any]:
@@ -132,8 +159,19 @@ def _check(cloud: Cloud, request: Request, planned: Planned) -> None:
         )
 
 
+def _check_group(cloud: Cloud, plan: Plan, planned: Planned) -> None:
+    """Refuse a nested deployment into a group that neither exists nor is made by the template."""
+    if planned.type.lower() != DEPLOYMENTS:
+        return
+    group = planned.id.partition("/providers/")[0]
+    name = group.partition("/resourceGroups/")[2]
+    if name and not cloud.store.find(group) and group.lower() not in plan.resources:
+        raise group_not_found(name)
+
+
 def _is_permitted(cloud: Cloud, request: Request, planned: Planned) -> bool:
-    return is_permitted(cloud, request.caller, f"{planned.type}/write", planned.id)
+    kind = "Microsoft.Resources/subscriptions/resourceGroups" if planned.type.lower() == GROUPS else planned.type
+    return is_permitted(cloud, request.caller, f"{kind}/write", planned.id)
 
 
 def _is_writable(cloud: Cloud, planned: Planned) -> bool:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 TYPE = "Microsoft.Resources/deployments"
 ENDED = ("Succeeded", "Failed", "Canceled")
+_PROVIDERS_REQUEST_UNTIL = "2022-09-01"
 _MOST_TICKS = 2**63 - 1
 _EPOCH_TICKS = 621_355_968_000_000_000
 
@@ -36,7 +37,7 @@ def new_record(prepared: Prepared, correlation: str) -> Resource:
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()
     properties = {
         "templateHash": str(int.from_bytes(digest[:8], "big")),
-        "parameters": show_parameters(prepared),
+        **({"parameters": show_parameters(prepared)} if prepared.template.has("parameters") else {}),
         "mode": prepared.mode,
         "provisioningState": "Accepted",
         "timestamp": stamp(),
@@ -50,6 +51,7 @@ def new_record(prepared: Prepared, correlation: str) -> Resource:
         "id": str(deployment),
         "name": deployment.name,
         "type": TYPE,
+        **({"location": prepared.location} if prepared.location else {}),
         "properties": {"provisioningState": "Accepted"},
     }
     if prepared.tags:
@@ -113,8 +115,19 @@ def describe_operation(
     if error:
         properties["statusMessage"] = {"status": "Failed", "error": error}
     if planned:
+        properties["serviceRequestId"] = str(uuid.uuid4())
         properties["targetResource"] = describe_target(planned)
     return properties
+
+
+def show_operation(entry: dict[str, Any], version: str) -> dict[str, Any]:
+    """Give an operation as an api-version shows it: the newer ones do not tell the provider's request."""
+    shown = {
+        key: value
+        for key, value in entry["properties"].items()
+        if key != "serviceRequestId" or version < _PROVIDERS_REQUEST_UNTIL
+    }
+    return {**entry, "properties": shown}
 
 
 def describe_target(planned: Planned) -> dict[str, Any]:

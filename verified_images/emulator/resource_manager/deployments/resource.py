@@ -1,4 +1,4 @@
-"""Deployments as a resource type of a group: the calls that begin, show, cancel and delete them."""
+"""Deployments to a group or a subscription: the calls that begin, show, cancel and delete them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ from verified_images.emulator.operations import Track, Work
 from verified_images.emulator.paging import page
 from verified_images.emulator.resource_manager.deployments.execution import Execution
 from verified_images.emulator.resource_manager.deployments.preparation import prepare
-from verified_images.emulator.resource_manager.deployments.records import ENDED, TYPE, expiration, new_record, show
+from verified_images.emulator.resource_manager.deployments.records import (
+    ENDED,
+    TYPE,
+    expiration,
+    new_record,
+    show,
+    show_operation,
+)
 from verified_images.emulator.resource_manager.deployments.refusals import deployment_not_found
 from verified_images.emulator.resource_manager.deployments.what_if import foresee
 from verified_images.emulator.resource_manager.filters import wanted_value
@@ -46,7 +53,12 @@ class Deployments(Kind):
 
     def routes(self) -> Iterator[Route]:
         """Give the URL table of the type."""
-        collection = f"{GROUP}/providers/{TYPE}"
+        for scope in ("/subscriptions/{subscription}", GROUP):
+            yield from self._routes_at(f"{scope}/providers/{TYPE}")
+        yield Route("GET", GROUP + "/deployments/{name}/operations", self._list_operations)
+        yield Route("GET", GROUP + "/deployments/{name}/operations/{operation}", self._get_operation)
+
+    def _routes_at(self, collection: str) -> Iterator[Route]:
         item = collection + "/{name}"
         yield Route("GET", collection, self._list_all)
         yield Route("PUT", item, self.put)
@@ -58,13 +70,12 @@ class Deployments(Kind):
         yield Route("POST", item + "/cancel", self._cancel)
         yield Route("POST", item + "/exportTemplate", self._export)
         yield Route("GET", item + "/operationStatuses/{operation}", self._poll)
-        for place in (item, GROUP + "/deployments/{name}"):
-            yield Route("GET", place + "/operations", self._list_operations)
-            yield Route("GET", place + "/operations/{operation}", self._get_operation)
+        yield Route("GET", item + "/operations", self._list_operations)
+        yield Route("GET", item + "/operations/{operation}", self._get_operation)
 
     def put(self, cloud: Cloud, request: Request) -> Answer:
         """Begin a deployment, in the place of an earlier one of its name."""
-        check_group(cloud, request.id)
+        _check_place(cloud, request)
         _check_not_active(cloud.store.find(_record_id(request)))
         prepared = prepare(cloud, request, _record_id(request))
         record = new_record(prepared, request.headers.get("x-ms-correlation-request-id") or str(uuid.uuid4()))
@@ -78,7 +89,7 @@ class Deployments(Kind):
         started = cloud.operations.start(
             request,
             f"{TYPE}/write",
-            check_group_exists(cloud, request.id).location,
+            _location(cloud, record),
             Work(execution.run, on=record.id, conclude=lambda _: _settle(cloud, record.id)),
             track=_TRACK,
             slow=True,
@@ -109,7 +120,8 @@ class Deployments(Kind):
         Raises:
             ArmError: 404: the group or the deployment does not exist.
         """
-        check_group_exists(cloud, resource)
+        if resource.group:
+            check_group_exists(cloud, resource)
         found = cloud.store.find(resource)
         if found is None:
             raise deployment_not_found(resource.name)
@@ -123,12 +135,14 @@ class Deployments(Kind):
         return Answer(204 if cloud.store.find(_record_id(request)) else 404)
 
     def _list_all(self, cloud: Cloud, request: Request) -> Answer:
-        check_group_exists(cloud, request.id)
+        place = _place(request)
+        if place.group:
+            check_group_exists(cloud, place)
         wanted = wanted_value(request.query.get("$filter"), "provisioningstate").lower()
         found = [
             show(record)
-            for record in cloud.store.select(TYPE, under=request.id.group_id)
-            if not wanted or record.state.lower() == wanted
+            for record in cloud.store.select(TYPE, under=place)
+            if record.id.group.lower() == place.group.lower() and (not wanted or record.state.lower() == wanted)
         ]
         found.sort(key=lambda record: str(record["properties"]["timestamp"]), reverse=True)
         top = request.query.get("$top", "")
@@ -136,18 +150,19 @@ class Deployments(Kind):
 
     def delete(self, cloud: Cloud, request: Request) -> Answer:
         """Forget a deployment; what it has made stays."""
-        check_group_exists(cloud, request.id)
+        if _place(request).group:
+            check_group_exists(cloud, _place(request))
         record = cloud.store.find(_record_id(request))
         if record is None:
             return Answer(204)
         _check_not_active(record)
         cloud.store.remove(record.id)
-        location = check_group_exists(cloud, request.id).location
+        location = _location(cloud, record)
         started = cloud.operations.start(request, f"{TYPE}/delete", location, lambda: None, track=_TRACK)
         return Answer(202, None, {"Location": job_url(request, DEPLOYMENT_DELETION, started, location)})
 
     def _validate(self, cloud: Cloud, request: Request) -> Answer:
-        check_group(cloud, request.id)
+        _check_place(cloud, request)
         prepared = prepare(cloud, request, _record_id(request))
         shown = show(new_record(prepared, str(uuid.uuid4())))
         shown["properties"] |= {
@@ -157,7 +172,7 @@ class Deployments(Kind):
         return Answer(200, shown)
 
     def _what_if(self, cloud: Cloud, request: Request) -> Answer:
-        check_group(cloud, request.id)
+        _check_place(cloud, request)
         settings = request.json().get("properties", {}).get("whatIfSettings") or {}
         full = str(settings.get("resultFormat", "")).lower() != "resourceidonly"
 
@@ -168,7 +183,8 @@ class Deployments(Kind):
                 return {"status": "Failed", "error": error.inner()}
             return {"status": "Succeeded", "properties": {"changes": changes}}
 
-        location = check_group_exists(cloud, request.id).location
+        place = _place(request)
+        location = check_group_exists(cloud, place).location if place.group else str(request.json().get("location"))
         started = cloud.operations.start(request, f"{TYPE}/whatIf/action", location, find_changes, track=_TRACK)
         return Answer(202, None, {"Location": job_url(request, "DEPLOYMENTWHATIFJOB", started, location)})
 
@@ -212,13 +228,14 @@ class Deployments(Kind):
         record = self.find(cloud, _record_id(request))
         operations = sorted(record.hidden["operations"], key=lambda entry: str(entry["properties"]["timestamp"]))
         top = request.query.get("$top", "")
+        operations = [show_operation(entry, request.api_version) for entry in operations]
         return page(cloud, request, operations[: int(top)] if top.isdigit() else operations)
 
     def _get_operation(self, cloud: Cloud, request: Request) -> Answer:
         wanted = request.parameters["operation"]
         for operation in self.find(cloud, _record_id(request)).hidden["operations"]:
             if operation["operationId"].lower() == wanted.lower():
-                return Answer(200, operation)
+                return Answer(200, show_operation(operation, request.api_version))
         raise ArmError(404, "DeploymentOperationNotFound", f"Deployment operation '{wanted}' could not be found.")
 
 
@@ -226,8 +243,24 @@ def _record_id(request: Request) -> ResourceId:
     """Give the deployment's id, also where the path goes on behind it or leaves its provider out."""
     values = request.parameters
     return ResourceId(
-        values["subscription"], values["group"], "Microsoft.Resources", ("deployments",), (values["name"],)
+        values["subscription"], values.get("group", ""), "Microsoft.Resources", ("deployments",), (values["name"],)
     )
+
+
+def _place(request: Request) -> ResourceId:
+    """Give the group that is deployed to; of a subscription it is an id with no group."""
+    return ResourceId(request.parameters["subscription"], request.parameters.get("group", ""))
+
+
+def _check_place(cloud: Cloud, request: Request) -> None:
+    """Refuse a deployment to a group that does not exist or is being deleted."""
+    if _place(request).group:
+        check_group(cloud, _place(request))
+
+
+def _location(cloud: Cloud, record: Resource) -> str:
+    """Give where a deployment is kept: its own location, or its group's."""
+    return record.location or check_group_exists(cloud, record.id).location
 
 
 def _settle(cloud: Cloud, deployment: ResourceId) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _SCHEMA = re.compile(
     r"https?://schema\.management\.azure\.com/schemas/([\d-]+(?:preview)?)/(\w+)\.json#?", re.IGNORECASE
 )
+_KINDS = ("deploymenttemplate", "deploymentparameters")
+"""What a schema may be named; Azure takes that of parameters for a template's. Source: recorded answers."""
 _VERSIONS = ("2014-04-01-preview", "2015-01-01", "2018-05-01", "2019-04-01", "2019-08-01")
 _MEMBERS = {
     "$schema",
@@ -50,6 +52,10 @@ class Template:
     members: dict[str, dict[str, Any]]
     resources: list[tuple[str, dict[str, Any]]]
     outputs: dict[str, dict[str, Any]]
+
+    def has(self, member: str) -> bool:
+        """Tell whether the template has a member, were it empty; ``member`` is in lower case."""
+        return any(key.lower() == member for key in self.content)
 
 
 def read_template(request: Request, properties: dict[str, Any]) -> Template:
@@ -87,7 +93,7 @@ def read_template(request: Request, properties: dict[str, Any]) -> Template:
 
 def _check_schema(request: Request, schema: object) -> None:
     match = _SCHEMA.fullmatch(str(schema))
-    if not match or match[1] not in _VERSIONS or not match[2].lower().endswith("deploymenttemplate"):
+    if not match or match[1] not in _VERSIONS or not match[2].lower().endswith(_KINDS):
         raise invalid_template(
             request,
             f"The template schema '{schema}' is not supported. Supported versions are '{','.join(_VERSIONS)}'. Please "

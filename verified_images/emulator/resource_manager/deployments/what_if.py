@@ -33,7 +33,7 @@ def foresee(cloud: Cloud, prepared: Prepared, *, full: bool) -> list[dict[str, A
     changes = [_change(cloud, planned, full=full) for planned in prepared.plan.deployed()]
     planned_ones = prepared.plan.resources
     group = ResourceId(prepared.deployment.subscription, prepared.deployment.group)
-    for resource in cloud.store.select(under=group):
+    for resource in cloud.store.select(under=group) if group.group else ():
         kind = cloud.kind_of(resource.id.type)
         if kind is not None and kind.tracked and resource.id.parent is None and resource.id.key not in planned_ones:
             change = "Delete" if prepared.mode == "Complete" else "Ignore"
