@@ -34,12 +34,16 @@ class TemplateFile(pytest.File):
         for spec in specs:
             if spec.error is not None:
                 raise self.CollectError(str(spec.error)) from spec.error
+        has_limits = self.config.pluginmanager.hasplugin("timeout")
         for spec in specs:
             for stage in BUILD_STAGES:
                 name = stage.value if len(specs) == 1 else f"{stage}[{spec.name}]"
                 item = StageItem.from_parent(self, name=name)
                 item.stash[spec_key] = spec
                 item.stash[stage_key] = stage
+                if has_limits:
+                    # What pytest-timeout allows a test is no measure for a build, which has timeouts of its own.
+                    item.add_marker(pytest.mark.timeout(0))
                 yield item
 
 

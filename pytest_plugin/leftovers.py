@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from pytest_plugin.options import Settings
     from verified_images.journal import Record
@@ -18,14 +18,14 @@ def describe_cloud(settings: Settings) -> str:
     return f"verified-images: {settings.cloud} cloud, {where}"
 
 
-def offer_to_reap(settings: Settings) -> Iterator[str]:
-    """Give a line for each killed run of the session's cloud that may have left something."""
+def offer_to_reap(settings: Settings, gone_on_with: Container[str] = ()) -> Iterator[str]:
+    """Give a line for each killed or kept run of the session's cloud that may have left something, but for some ids."""
     from verified_images.journal import KEPT  # noqa: PLC0415 - only runs with specs
 
     for record, problem in _read_all(settings):
         if record is None:
             yield problem
-        elif record.left and not record.active:
+        elif record.left and not record.active and record.run.id not in gone_on_with:
             yield _keep_in_mind(record) if KEPT in record.notes else _offer(record, settings)
 
 

@@ -84,7 +84,7 @@ class Reporter:
             run_id = "" if config.getoption("collectonly") else f", run {run.run.id}"
             locations = ", ".join(rungs_of(spec.template.builder.location))
             lines.append(f"  {spec.name}: {locations}{run_id}")
-        lines.extend(offer_to_reap(settings))
+        lines.extend(offer_to_reap(settings, {run.run.id for run in self._session.runs.values()}))
         return lines
 
     @pytest.hookimpl(wrapper=True)

@@ -66,6 +66,7 @@ def test_a_kept_machine_is_entered_tested_again_and_reaped(example: Example) -> 
         again = example.run("--vi-reuse", "specs", "-v")
         again.assert_outcomes(passed=6, skipped=15)
         again.stdout.no_fnmatch_line("*create virtual machine*")
+        again.stdout.no_fnmatch_line("*--vi-reuse tests it again*")
         assert journals(example) == [journal]
         reap(example, journal.stem)
         assert not list(journal.parent.glob(f"{journal.stem}*"))

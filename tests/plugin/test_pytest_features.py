@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -336,6 +337,12 @@ def test_a_test_that_passes_when_it_is_run_again_has_passed(specs: Specs) -> Non
     result = specs.run("specs", "-v")
     result.stdout.fnmatch_lines(["*test_it?debian? RERUN*", "*test_it?debian? PASSED*", "debian: published *"])
     assert result.ret == pytest.ExitCode.OK
+
+
+def test_time_limits_of_tests_are_none_of_stages(specs: Specs) -> None:
+    specs.add()
+    specs.cloud.wrong["debian: provision"] = lambda: time.sleep(1.2)
+    specs.run("specs", "--timeout=1").assert_outcomes(passed=9)
 
 
 def test_a_spec_without_the_plugin_is_a_folder_like_any_other(specs: Specs) -> None:
