@@ -110,7 +110,7 @@ class Collection:
         ref = self._settings.changed_since
         if ref is None:
             return
-        from pytest_plugin.gating import unchanged_specs  # noqa: PLC0415 - only runs that are gated
+        from pytest_plugin.changed_since import unchanged_specs  # noqa: PLC0415 - only runs that are gated
 
         sound = [spec for spec in self._specs if spec.error is None]
         self.unchanged = unchanged_specs(sound, ref, config.rootpath)

@@ -134,7 +134,7 @@ def _lacks(record: Record, start: Stage) -> str:
 
 def _unchanged(record: Record, spec: Spec, option: str, settings: Settings) -> Record:
     """Look whether the machine is what the template makes today; ``--vi-reuse`` publishes nothing, and need not."""
-    from pytest_plugin.changes import image_fingerprint  # noqa: PLC0415 - only runs that go on with an earlier one
+    from pytest_plugin.fingerprints import image_fingerprint  # noqa: PLC0415 - only runs that go on with an earlier one
 
     if settings.reuse:
         return record

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from pytest_plugin.changes import image_fingerprint, spec_fingerprint, test_digest
 from pytest_plugin.doing import Task
 from pytest_plugin.eviction import Eviction
+from pytest_plugin.fingerprints import image_fingerprint, spec_fingerprint, test_digest
 from pytest_plugin.stages import BUILD_STAGES, TESTED_AFTER, Stage
 from pytest_plugin.templates import explain
 from verified_images.errors import CalledOffError, GateClosedError

@@ -225,6 +225,6 @@ def _still_passed(items: Iterable[pytest.Item], tested: Mapping[str, str]) -> tu
     """Give the tests that passed in an earlier run and have not changed since."""
     if not tested:
         return ()
-    from pytest_plugin.changes import test_digest  # noqa: PLC0415 - only runs that go on with an earlier one
+    from pytest_plugin.fingerprints import test_digest  # noqa: PLC0415 - only runs that go on with an earlier one
 
     return tuple(item.nodeid for item in items if tested.get(item.nodeid) == test_digest(item))

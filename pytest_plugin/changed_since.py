@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_plugin.changes import dependencies
+from pytest_plugin.fingerprints import dependencies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
