@@ -117,7 +117,8 @@ class Layers:
         if not self._context.layers or builder.data_disk_sizes_gb or self._plan.security_type in ALONE:
             return ()
         source = self._plan.source
-        described = {"reference": dict(source.reference), "vhd": source.vhd, "location": self._context.place.location}
+        vhd = f"{source.vhd} {source.generation}" if source.vhd else None
+        described = {"reference": dict(source.reference), "vhd": vhd, "location": self._context.place.location}
         return tuple(layer_keys(self._context.template, described))
 
     def _id(self, key: str) -> str:

@@ -100,7 +100,7 @@ class ManagedTarget(TemplateModel):
 
 
 class VhdTarget(TemplateModel):
-    """A VHD to be published in a storage account's container, which must exist."""
+    """VHDs of the disks to be published in a storage account's container, which must exist, in the build's location."""
 
     resource_group: ResourceGroupName
     """The storage account's resource group."""
@@ -109,7 +109,7 @@ class VhdTarget(TemplateModel):
     container: ContainerName
     """The container's name."""
     name_prefix: str = "vhd"
-    """The beginning of the blobs' names."""
+    """The beginning of the blobs' names: the OS disk's is PREFIX-osDisk.UUID.vhd, a data disk's has its LUN."""
     copy_timeout: Seconds = 86400.0
     """How long the copying may take; Azure grants access to the disk for this time."""
 
