@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from verified_images.stages.publish import PublishedImage
     from verified_images.stages.scale_set import ScaleSet
 
+PREFIX = "pytest_verified_images_"
+"""What the names of all of them begin with."""
+
 
 def pytest_verified_images_machine_ready(vm: Machine, host: Host) -> None:
     """Do something with the build VM: every provisioner has run, no test has."""

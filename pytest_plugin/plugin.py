@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_plugin import hookspecs
 from pytest_plugin.options import add_options, complete_arguments, read_settings, settings_key
 
 if TYPE_CHECKING:
@@ -46,9 +47,15 @@ def pytest_load_initial_conftests(
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     """Declare the hooks that users can implement."""
-    from pytest_plugin import hookspecs  # noqa: PLC0415 - plugins are imported in every pytest run
-
     pluginmanager.add_hookspecs(hookspecs)
+
+
+def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:
+    """Name the nearest of a misspelt hook of ours in a conftest.py: pytest ends with an internal error for it."""
+    if any(name.startswith(hookspecs.PREFIX) for name in getattr(plugin, "__dict__", ())):
+        from pytest_plugin.spelling import refuse_misspelt_hooks  # noqa: PLC0415 - only runs with hooks of ours pay for it
+
+        refuse_misspelt_hooks(plugin, manager)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.plugin.conftest import Specs
 
@@ -48,3 +50,18 @@ class TestHooks:
         result.assert_outcomes(passed=4, failed=1, skipped=4)
         result.stdout.fnmatch_lines(["FAILED *::capture - OSError: no"])
         assert "debian: deploy" not in specs.cloud.log
+
+    def test_that_are_misspelt_are_refused_with_the_nearest_name(self, specs: Specs) -> None:
+        folder = specs.add()
+        conftest = folder / "conftest.py"
+        for place, ret in ((conftest, 2), (specs.pytester.path / "conftest.py", 4)):
+            place.write_text("def pytest_verified_images_publishd(image): ...\n")
+            result = specs.run()
+            assert result.ret == ret
+            lines = pytest.LineMatcher([*result.outlines, *result.errlines])
+            lines.fnmatch_lines([f"*{place}: there is no hook *; did you mean '*_published'[?]"])
+            place.unlink()
+        conftest.write_text(
+            "import pytest\n@pytest.hookimpl(optionalhook=True)\ndef pytest_verified_images_later(image): ...\n"
+        )
+        specs.run().assert_outcomes(passed=9)
