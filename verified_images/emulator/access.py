@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypedDict
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from verified_images.emulator.cloud import Account
+    from verified_images.emulator.account import Account
 
 
 class Access(TypedDict):

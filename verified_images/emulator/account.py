@@ -6,16 +6,26 @@ import json
 import os
 import secrets
 import uuid
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from verified_images.emulator.cloud import Account
-
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The tenant, the subscription and the application of an installation, and the key (PEM) that signs its tokens."""
+
+    tenant_id: str
+    subscription_id: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    object_id: str
+    signing_key: str = field(default="", repr=False)
 
 
 def ensure_account(file: Path) -> Account:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from verified_images.emulator.access import Access
-    from verified_images.emulator.cloud import Account
+    from verified_images.emulator.account import Account
 
 _FILE = "endpoint.json"
 

@@ -12,6 +12,7 @@ from verified_images.emulator.statistics import Statistics
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from verified_images.emulator.account import Account
     from verified_images.emulator.faults import Faults
     from verified_images.emulator.hypervisor import Hypervisor
     from verified_images.emulator.lifecycle import Kind
@@ -19,18 +20,6 @@ if TYPE_CHECKING:
     from verified_images.emulator.records import Records
     from verified_images.emulator.routing import Routes
     from verified_images.emulator.store import Store
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """The tenant, the subscription and the application of an installation, and the key (PEM) that signs its tokens."""
-
-    tenant_id: str
-    subscription_id: str
-    client_id: str
-    client_secret: str = field(repr=False)
-    object_id: str
-    signing_key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from verified_images.emulator.access import Access
-    from verified_images.emulator.cloud import Account
+    from verified_images.emulator.account import Account
     from verified_images.emulator.fault_rules import FaultRule
     from verified_images.emulator.hypervisor import Hypervisor
     from verified_images.emulator.identity.applications import Application, NewApplication

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-    from verified_images.emulator.cloud import Account
+    from verified_images.emulator.account import Account
 
 LIFETIME = 3599
 """Seconds that a token lives unless the installation says otherwise."""
