@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 import xml.etree.ElementTree as ET
@@ -205,6 +206,8 @@ class _Command:
 def _work(
     target: Callable[[Connection], int], wire: Connection, folder: Path, output: Path, environment: Mapping[str, str]
 ) -> None:
+    # Where a shell runs the tests in its background SIGINT is ignored, and whatever they start inherits that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.update(environment)
     os.chdir(folder)
     with output.open("ab") as file:
