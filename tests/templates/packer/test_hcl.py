@@ -321,3 +321,33 @@ def test_dynamic_blocks_of_a_build_stand_for_sources_and_provisioners(load: Load
 def test_dynamic_blocks_of_a_build_that_are_wrong_are_told(mistakes: Mistakes, block: str, message: str) -> None:
     found = mistakes(SOURCE + BUILD.removesuffix("}\n") + block + "\n}\n")
     assert any(told.startswith(message) for _, _, told in found)
+
+
+def test_a_mistake_is_not_told_again_by_what_is_missing_because_of_it(mistakes: Mistakes) -> None:
+    source = SOURCE.replace('"westeurope"', '"westeurope"\n  skip_create_image = false')
+    source = source.replace('managed_image_name = "nginx"', "managed_image_name = var.name")
+    shell = '  provisioner "shell" {\n    inline = [var.line]\n  }\n'
+    play = '  provisioner "ansible" {\n    playbook_file = var.play\n  }\n'
+    assert [message for _, _, message in mistakes(source + BUILD.replace("]\n", f"]\n{shell}{play}"))] == [
+        "there is no variable 'name'",
+        "there is no variable 'line'",
+        "there is no variable 'play'",
+    ]
+
+
+def test_a_group_that_is_wrong_is_told_once(mistakes: Mistakes) -> None:
+    source = SOURCE.replace('location        = "westeurope"', "build_resource_group_name = var.group")
+    assert [message for _, _, message in mistakes(source + BUILD)] == ["there is no variable 'group'"]
+
+
+def test_an_empty_option_is_told_of_as_such(mistakes: Mistakes) -> None:
+    play = '  provisioner "ansible" {\n    playbook_file = ""\n  }\n'
+    assert [found[1:] for found in mistakes(SOURCE + BUILD.replace("]\n", f"]\n{play}"))] == [
+        ("build.provisioner[0].playbook_file", "the option 'playbook_file' is required, and its value is empty")
+    ]
+
+
+def test_json_by_the_name_of_hcl_is_told_as_such(mistakes: Mistakes) -> None:
+    assert mistakes({"main.pkr.hcl": ' {"builders": []}'}) == [
+        (1, "", "this is JSON; name it *.json if it has 'builders', else *.pkr.json or *.pkrvars.json")
+    ]

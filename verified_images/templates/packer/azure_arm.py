@@ -145,7 +145,7 @@ class _Mapping:
         if gallery is not None and "version" not in gallery:
             path = (*options.path, "shared_image_gallery_destination")
             self._findings.warn(path, "no image_version is given, so that the next patch number is taken")
-        if not image:
+        if not image.get("skip") and not image.keys() & _NEEDED.keys():
             needed_options = [name for names in _NEEDED.values() for name in names]
             if not any(self._findings.holds_spoilt((*options.path, name)) for name in needed_options):
                 self._findings.lacks(options.path, _NO_TARGET + self._findings.empty_in(options.path, needed_options))
@@ -168,13 +168,21 @@ class _Mapping:
             self._findings.warn(options.path, "no vm_size is given, so that Packer's default is taken, Standard_A1")
         if not options.has("managed_image_storage_account_type"):
             draft.set("builder.os_disk_type", "Standard_LRS", options.path)
-        if not options.has("build_resource_group_name", "location"):
+        if not options.has("location"):
+            self._place_by_group()
+
+    def _place_by_group(self) -> None:
+        """Take the location of the group that is built in."""
+        options, draft = self._options, self.draft
+        if options.get("build_resource_group_name") is not None:
+            path = (*options.path, "build_resource_group_name")
+            draft.set("builder.location", LOCATION_OF_RESOURCE_GROUP, path)
+            return
+        draft.set("builder.location", "westeurope", options.path)  # so that nothing more is said of it
+        if not options.has("build_resource_group_name"):
             beside = "is required, or 'build_resource_group_name', a group whose location is taken"
             empty = self._findings.empty_in(options.path, ("location", "build_resource_group_name"))
             self._findings.lacks(options.path, f"the option 'location' {beside}{empty}")
-            self.draft.set("builder.location", "westeurope", options.path)  # so that nothing more is said of it
-        if options.has("build_resource_group_name") and not options.has("location"):
-            draft.set("builder.location", LOCATION_OF_RESOURCE_GROUP, (*options.path, "build_resource_group_name"))
 
     def network(self) -> None:
         """Put together the network: an existing one has a public address only if it is asked for."""

@@ -122,6 +122,7 @@ def _leave_out_exit_codes(data: dict[str, Any], path: KeyPath, findings: Finding
 
 def _check(entry: Entry, data: dict[str, Any], folders: Folders, findings: Findings) -> Provisioner | None:
     path = entry.section.path
+    told = findings.holds_spoilt(path)
     try:
         provisioner = read_provisioner({entry.type: data})
         for keys, name in provisioner.named_files():
@@ -134,6 +135,9 @@ def _check(entry: Entry, data: dict[str, Any], folders: Folders, findings: Findi
     except ValidationError as error:
         for key_path, message in validation_problems(error, {entry.type: data}):
             if any(findings.is_spoilt((*path, key)) for key in entry.section.data):
+                continue
+            # What seems to be missing may be there, with a mistake that has been told.
+            if told and (message == "this key is required" or message.startswith("exactly one of ")):
                 continue
             if message == "this key is required":
                 findings.requires(path, str(key_path[-1]))

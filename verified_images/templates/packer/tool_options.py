@@ -83,6 +83,8 @@ def translate(kind: str, section: Section, findings: Findings) -> dict[str, Any]
     for name, value in section.data.items():
         if (kind, name) == ("shell-local", "only_on"):  # which is_for_here reads
             continue
+        if value == "":
+            findings.empty((*section.path, name))
         reason = _IGNORED.get(kind, {}).get(name)
         if reason is None:
             own = _RENAMED.get(kind, {}).get(name, name)

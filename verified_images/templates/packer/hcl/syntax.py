@@ -72,6 +72,8 @@ def read_hcl(file: Path) -> Body:
         TemplateError: it cannot be read, or its syntax is wrong.
     """
     text = read_text(file, allow_empty=True)
+    if text.lstrip().startswith("{"):
+        fail(file, "this is JSON; name it *.json if it has 'builders', else *.pkr.json or *.pkrvars.json", 1)
     try:
         return _body(trees_below(parse_hcl(text))[0])
     except HclSyntaxError as error:
