@@ -46,9 +46,15 @@ def time_steps(begun: Sequence[tuple[str, float]], end: float) -> tuple[tuple[st
         later = begun[place + 1 :]
         what = name.removesuffix(_GOES_ON)
         ends = [until for other, until in later if what != name and _tells_end_of(what, other)]
-        if not any(_tells_end_of(other.removesuffix(_GOES_ON), name) for other, _ in begun[:place]):
+        if not any(_is_news_of(other, name) for other, _ in begun[:place]):
             steps.append((what, next(iter(ends), next((until for _, until in later), end)) - at))
     return tuple(steps)
+
+
+def _is_news_of(step: str, message: str) -> bool:
+    """Tell whether a message is about a step that was begun before it: how far it is, or its end."""
+    what = step.removesuffix(_GOES_ON)
+    return (what != step and message.startswith(f"{what}: ")) or _tells_end_of(what, message)
 
 
 def _tells_end_of(what: str, message: str) -> bool:
