@@ -90,3 +90,11 @@ def test_a_template_for_windows_is_checked_with_a_warning_where_its_builds_stop(
         f"warning: {tmp_path}/packer.json:11: builders[0].os_type: {message}",
         "1 image(s) in 1 template(s), 0 with errors, 1 warning(s)",
     ]
+
+
+def test_a_variable_that_no_template_has_is_told_with_the_nearest_name(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "template.yaml").write_text(HEAD + "variables: {team: a}\n")
+    assert run("validate", tmp_path, "--vi-var", "team=b")[0] == 0
+    code, told, _ = run("validate", tmp_path, "--vi-var", "taem=b")
+    assert code == 1
+    assert told.splitlines()[0] == "--vi-var taem: no template has this variable; did you mean 'team'?"

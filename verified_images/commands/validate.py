@@ -27,6 +27,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _validate(options: argparse.Namespace) -> int:
     errors: dict[TemplateProblem, None] = {}
     warnings: dict[TemplateProblem, None] = {}
+    declared: set[str] = set()
     templates = failed = images = 0
     for path in options.paths:
         for found in _templates_under(path):
@@ -38,6 +39,7 @@ def _validate(options: argparse.Namespace) -> int:
                 failed += 1
                 continue
             images += len(loaded)
+            declared |= {variable.name for item in loaded for variable in item.template.variables}
             warnings |= dict.fromkeys(warning for item in loaded for warning in item.warnings)
             refused = dict(found for item in loaded for found in _refused(item))
             errors |= dict.fromkeys(problem for problem, only_warned in refused.items() if not only_warned)
@@ -47,9 +49,18 @@ def _validate(options: argparse.Namespace) -> int:
         sys.stdout.write(f"{problem}\n")
     for problem in warnings:
         sys.stdout.write(f"warning: {problem}\n")
+    unknown = [] if failed else [name for name in given_variables(options) if name not in declared]
+    for name in unknown:
+        sys.stdout.write(f"--vi-var {name}: no template has this variable{_did_you_mean(name, declared)}\n")
     counts = f"{images} image(s) in {templates} template(s), {failed} with errors, {len(warnings)} warning(s)"
     sys.stdout.write(f"{counts}\n")
-    return 1 if errors or not templates else 0
+    return 1 if errors or unknown or not templates else 0
+
+
+def _did_you_mean(name: str, declared: set[str]) -> str:
+    from verified_images.templates.nearest import did_you_mean  # noqa: PLC0415 - only a mistake needs it
+
+    return did_you_mean(name, sorted(declared)) if declared else ""
 
 
 def _load(found: Path | TemplateError, options: argparse.Namespace) -> tuple[Loaded, ...]:
