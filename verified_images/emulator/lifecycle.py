@@ -53,6 +53,7 @@ class Kind:
     tracked: ClassVar[bool] = True
     slow_write: ClassVar[bool] = False
     slow_delete: ClassVar[bool] = False
+    tags_at_once: ClassVar[bool] = True
     noun: ClassVar[str] = "resource"
     api_versions: ClassVar[tuple[str, ...]] = ()
 
@@ -140,13 +141,13 @@ class Kind:
         return self._start_write(cloud, request, first_answer, existing)
 
     def patch(self, cloud: Cloud, request: Request) -> Answer:
-        """Merge into what is there; a patch of nothing but tags changes nothing else."""
+        """Merge into what is there; where ``tags_at_once``, a patch of nothing but tags changes nothing else."""
         with cloud.store.lock:
             existing = self.find(cloud, request.id)
             self._check_not_deleting(existing)
             check_preconditions(request, existing)
             body = read_body(self.type, request)
-            if set(body) <= {"tags"}:
+            if self.tags_at_once and set(body) <= {"tags"}:
                 existing.body["tags"] = body.get("tags") or {}
                 self.stamp(existing)
                 cloud.store.put(existing)

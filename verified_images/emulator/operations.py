@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 import logging
+import re
 import sqlite3
 import threading
 import time
@@ -40,6 +41,9 @@ IN_PROGRESS = "InProgress"
 PREEMPTED = "OperationPreempted"
 _KEPT_HOURS = 24
 _STUCK_SECONDS = 0.05
+# The first api-versions that offer notifications: of writes; of actions, and of writes inside scale sets. Recorded.
+_NOTIFYING = ("2019-03-01", "2021-03-01")
+_NOTIFIED_LATE = re.compile(r"/virtualMachineScaleSets/[^/]+/|^PATCH .*/extensions/", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ class Track:
     ``statuses`` is the collection of Azure-AsyncOperation (``operations``, ``DiskOperations``,
     ``capsOperations``); ``results`` that of Location, empty when it is the same one with ``monitor=true``.
     ``empty_result`` is the status of a Location poll whose operation left nothing to show; where ``shows_result``, a
-    write shows the resource. ``notifies``: a header offers notifications.
+    write shows the resource. ``notifies``: a header offers notifications, of actions in later api-versions only.
     """
 
     provider: str
@@ -182,9 +186,11 @@ class Operations:
             result = self._sign(f"{place}/{track.results}/{key}?api-version={request.api_version}")
         else:
             result = self._sign(f"{place}/{track.statuses}/{key}?monitor=true&api-version={request.api_version}")
+        late = request.method == "POST" or _NOTIFIED_LATE.search(f"{request.method} {request.path}") is not None
+        notifies = track.notifies and request.api_version >= _NOTIFYING[late]
         return Started(
             key,
-            {"Azure-AsyncOperation": status, **({"azure-asyncnotification": "Enabled"} if track.notifies else {})},
+            {"Azure-AsyncOperation": status, **({"azure-asyncnotification": "Enabled"} if notifies else {})},
             {"Location": result},
             at_once,
         )

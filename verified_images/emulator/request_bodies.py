@@ -123,7 +123,8 @@ class _Reader:
 
     request: Request
     kind: str
-    ignored: ClassVar[frozenset[str]] = frozenset()
+    ignored: ClassVar[frozenset[str]] = frozenset({"isarmresource", "faultdomain"})
+    """What answers have beyond the models, and clients send back."""
 
     @cached_property
     def models(self) -> dict[str, dict[str, Any]]:

@@ -141,4 +141,5 @@ def test_extensions_are_listed_by_publisher_type_and_version(estate: Estate) -> 
     assert "CustomScript" in [each.name for each in images.list_types("westeurope", publisher)]
     newest = images.list_versions("westeurope", publisher, "CustomScript", top=1, orderby="name desc")[0].name
     assert images.get("westeurope", publisher, "CustomScript", newest).operating_system == "Linux"
-    assert refusal(lambda: images.list_types("westeurope", "Nobody"))[0] == 404
+    assert images.list_types("westeurope", "Nobody") == []
+    assert refusal(lambda: images.list_versions("westeurope", publisher, "Nothing"))[0] == 404

@@ -217,7 +217,6 @@ def test_what_windows_is_told_is_reported_with_its_defaults() -> None:
     assert filled["windowsConfiguration"] == {
         "provisionVMAgent": True,
         "enableAutomaticUpdates": False,
-        "enableVMAgentPlatformUpdates": False,
         "patchSettings": {"patchMode": "AutomaticByOS", "assessmentMode": "ImageDefault"},
     }
 

@@ -32,6 +32,8 @@ _UNDOCUMENTED = re.compile(
         | properties\.(enableDestinationServiceEndpoint | allowBackendPortConflict)   # of rules of load balancers
         | loadBalancerBackendAddresses\[\d+\]\.(id | etag | type | properties\.provisioningState)
         | properties\.resilientVMDeletionStatus                        # of instances, before it was documented
+        | galleryApplications\[\d+\]\.manuallyManaged               # of machines with applications
+        | properties\.readOnly                                        # of disks whose speed is chosen
         | properties\.routeServiceVips                                # of peerings
         | sku\.tier                                                   # of NAT gateways
         | authorizations                                              # of providers

@@ -100,13 +100,13 @@ def _read_test_proxy(content: dict[str, Any]) -> Iterator[Recorded]:
     for entry in content["Entries"]:
         yield Recorded(
             entry["RequestMethod"],
-            entry["RequestUri"],
+            _with_host(entry["RequestUri"]),
             _parse(entry["RequestBody"]),
-            entry["StatusCode"],
+            int(entry["StatusCode"]),
             _parse(entry["ResponseBody"]),
             _headers(entry["ResponseHeaders"]),
             _headers(entry["RequestHeaders"]),
-            has_delays=True,
+            has_delays="EncodedRequestUri" not in entry,
         )
 
 
@@ -135,6 +135,11 @@ def _parse(content: Any) -> Any:  # noqa: ANN401 - any JSON value
         return json.loads(content) if content else None
     except ValueError:
         return content
+
+
+def _with_host(url: str) -> str:
+    """Give a URL with Azure's host, which the test proxy's forerunner left out; it changed the delays, too."""
+    return f"https://management.azure.com{url}" if url.startswith("/") else url
 
 
 def _headers(given: dict[str, Any]) -> dict[str, str]:

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 from verified_images.emulator.compute import skus, usages
 from verified_images.emulator.compute.availability_sets import AvailabilitySets
+from verified_images.emulator.compute.capacity_reservations import CapacityReservationGroups, CapacityReservations
+from verified_images.emulator.compute.dedicated_hosts import HostGroups, Hosts
 from verified_images.emulator.compute.disks import access as disk_access
+from verified_images.emulator.compute.disks.accesses import DiskAccesses
 from verified_images.emulator.compute.disks.disks import Disks
 from verified_images.emulator.compute.disks.encryption_sets import DiskEncryptionSets
 from verified_images.emulator.compute.disks.frozen_files import remove_strays
@@ -22,6 +25,7 @@ from verified_images.emulator.compute.images.images import Images
 from verified_images.emulator.compute.machines import boot_diagnostics
 from verified_images.emulator.compute.machines.virtual_machines import VirtualMachines
 from verified_images.emulator.compute.proximity_placement_groups import ProximityPlacementGroups
+from verified_images.emulator.compute.restore_points import RestorePointCollections, RestorePoints
 from verified_images.emulator.compute.scale_sets.scale_sets import ScaleSets
 from verified_images.emulator.compute.ssh_public_keys import SshPublicKeys
 
@@ -48,6 +52,13 @@ def kinds() -> Iterator[Kind]:
         Disks(),
         Snapshots(),
         DiskEncryptionSets(),
+        DiskAccesses(),
+        HostGroups(),
+        Hosts(),
+        CapacityReservationGroups(),
+        CapacityReservations(),
+        RestorePointCollections(),
+        RestorePoints(),
         Images(),
         Galleries(),
         GalleryImages(),

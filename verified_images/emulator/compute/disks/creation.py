@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.arm_errors import ArmError, invalid_parameter, missing_parameter, resource_not_found
+from verified_images.emulator.compute.disks.speeds import is_adjustable
 from verified_images.emulator.compute.images.marketplace import find_platform_image_by_id
 from verified_images.emulator.ids import ResourceId
 from verified_images.emulator.store import Resource
@@ -18,6 +19,7 @@ from verified_images.emulator.vhd import FOOTER_SIZE, MEBIBYTE
 
 if TYPE_CHECKING:
     from verified_images.emulator.cloud import Cloud
+    from verified_images.emulator.wire import Request
 
 GIBIBYTE = 1024**3
 _LARGEST_GIB = 32767
@@ -30,7 +32,10 @@ _COPIED = (
     "purchasePlan",
     "supportsHibernation",
 )
-_FIRST_OF_RESOURCES = "2023"  # older api-versions show another first answer
+_WRITTEN = ("osType", "hyperVGeneration", "creationData", "diskSizeGB")
+_SPEEDS = {"diskIOPSReadWrite", "diskMBpsReadWrite"}
+_FIRST_OF_RESOURCES = "2023"  # older api-versions show another first answer,
+_FIRST_WITH_IDS = "2020-12-01"  # and those before this one not even an id
 _LEAST_UPLOAD = 20 * MEBIBYTE + FOOTER_SIZE
 _MOST_UPLOAD = 32 * 1024**4 + FOOTER_SIZE
 _NOT_EMULATED = {"Restore", "ImportSecure", "UploadPreparedSecure", "CopyFromSanSnapshot", "Attach"}
@@ -107,21 +112,43 @@ def changeable(existing: Resource, body: dict[str, Any]) -> dict[str, Any]:
     return given
 
 
-def as_given(resource: Resource, given: dict[str, Any], api_version: str) -> dict[str, Any]:
-    """Give a disk or snapshot as the first answer to its PUT shows it: what the client sent, and little else."""
+def as_given(resource: Resource, given: dict[str, Any], request: Request) -> dict[str, Any]:
+    """Give a disk or snapshot as the first answer to a write shows it: what the client sent, and little else.
+
+    Of what a PATCH leaves as it was, only what the client may write is shown.
+    """
     is_snapshot = resource.id.types[-1].lower() == "snapshots"
     shown = {key: resource.body[key] for key in ("name", "id", "type", "location")}
+    if request.method == "PATCH":
+        given = {
+            **{key: resource.body[key] for key in ("tags", "sku", "zones") if resource.body.get(key)},
+            **given,
+            "sku": resource.body["sku"],
+            "properties": {key: resource.properties[key] for key in _WRITTEN if key in resource.properties}
+            | (given.get("properties") or {}),
+        }
     shown |= {key: value for key, value in given.items() if key in resource.body and key not in shown}
-    shown["properties"] = {**(given.get("properties") or {}), "provisioningState": resource.state}
-    if api_version < _FIRST_OF_RESOURCES:
-        del shown["type"]
-        shown["properties"]["isArmResource"] = True
-        if is_snapshot:
-            del shown["name"]
-            shown["properties"]["publicNetworkAccess"] = resource.properties["publicNetworkAccess"]
-            unique = {"sourceUniqueId": resource.properties["creationData"]["sourceUniqueId"]}
-            shown["properties"]["creationData"] = {**shown["properties"]["creationData"], **unique}
+    kept = set() if is_adjustable(resource.body["sku"]["name"]) else _SPEEDS
+    properties = {key: value for key, value in (given.get("properties") or {}).items() if key not in kept}
+    shown["properties"] = {**properties, "provisioningState": resource.state}
+    if request.api_version < _FIRST_OF_RESOURCES:
+        _show_as_before(resource, shown, request.api_version, is_snapshot=is_snapshot)
     return shown
+
+
+def _show_as_before(resource: Resource, shown: dict[str, Any], api_version: str, *, is_snapshot: bool) -> None:
+    del shown["type"]
+    shown["properties"]["isArmResource"] = True
+    has_id = api_version >= _FIRST_WITH_IDS
+    if not has_id:
+        del shown["id"]
+    if is_snapshot:
+        del shown["name"]
+        if has_id:
+            shown["properties"]["publicNetworkAccess"] = resource.properties["publicNetworkAccess"]
+    creation = shown["properties"].get("creationData") or {}
+    if unique := resource.properties["creationData"].get("sourceUniqueId"):
+        shown["properties"]["creationData"] = {**creation, "sourceUniqueId": unique}
 
 
 def _normalized(creation: dict[str, Any]) -> dict[str, Any]:
@@ -137,7 +164,7 @@ def _find_origin(cloud: Cloud, creation: dict[str, Any], properties: dict[str, A
     option = creation.get("createOption")
     if not option:
         raise missing_parameter(f"{noun}.creationData.createOption")
-    if option not in _CREATE_OPTIONS or (noun == "snapshot" and option not in {"Copy", "CopyStart", "Import"}):
+    if option not in _CREATE_OPTIONS or (noun == "snapshot" and option not in {"Empty", "Copy", "CopyStart", "Import"}):
         raise invalid_parameter(
             f"{noun}.creationData.createOption",
             f"The value '{option}' of parameter 'createOption' is not supported for a {noun}.",

@@ -16,9 +16,10 @@ from verified_images.emulator.compute.disks.frozen_files import (
     take_content,
 )
 from verified_images.emulator.compute.disks.kind import DiskKind, fetch_blob, find_source_blob
-from verified_images.emulator.compute.disks.speeds import speed_of
+from verified_images.emulator.compute.disks.speeds import adjustable_defaults, speed_of
 from verified_images.emulator.compute.images.marketplace import find_platform_image_by_id
 from verified_images.emulator.compute.machines.guests import power_of
+from verified_images.emulator.compute.shown_since import DISKS, Since
 from verified_images.emulator.ids import ResourceId
 from verified_images.emulator.store import Resource
 
@@ -43,6 +44,7 @@ class Disks(DiskKind):
 
     type: ClassVar[str] = TYPE
     noun: ClassVar[str] = "Disk"
+    shown_since: ClassVar[Since] = DISKS
 
     def complete(self, cloud: Cloud, request: Request, body: dict[str, Any], existing: Resource | None) -> Resource:
         """Check the creation data and fill in the defaults."""
@@ -99,7 +101,9 @@ def _take_base(cloud: Cloud, disk: Resource) -> Path | None:
 
 def disk_defaults(properties: dict[str, Any], sku: str = "Standard_LRS") -> dict[str, Any]:
     """Give a disk's properties with those that Azure fills in."""
-    return fill_defaults(speed_of(sku, properties["diskSizeGB"]) | properties)
+    adjustable = adjustable_defaults(sku, properties["creationData"])
+    filled = speed_of(sku, properties["diskSizeGB"]) | adjustable | properties
+    return fill_defaults(filled | {key: adjustable[key] for key in ("creationData",) if key in adjustable})
 
 
 def _sku(given: dict[str, Any], before: dict[str, Any] | None = None) -> dict[str, Any]:

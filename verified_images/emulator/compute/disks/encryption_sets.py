@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from verified_images.emulator.arm_errors import ArmError, invalid_parameter, missing_parameter
 from verified_images.emulator.compute import api_versions
+from verified_images.emulator.compute.shown_since import ENCRYPTION_SETS, as_of
 from verified_images.emulator.lifecycle import Kind, Style
 from verified_images.emulator.operations import DISKS
 from verified_images.emulator.store import Resource
@@ -52,6 +53,11 @@ class DiskEncryptionSets(Kind):
             principal = before.get("principalId") or str(uuid.uuid4())
             identity |= {"principalId": principal, "tenantId": cloud.account.tenant_id}
         return Resource(request.id, {**body, "identity": identity, "properties": properties})
+
+    def render(self, cloud: Cloud, resource: Resource, request: Request) -> dict[str, Any]:
+        """Give the set as the request's api-version shows it."""
+        del cloud
+        return as_of(resource.body, request.api_version, ENCRYPTION_SETS)
 
     def render_first(self, cloud: Cloud, resource: Resource, request: Request) -> dict[str, Any]:
         """Give what the client sent: what Azure fills in shows only afterwards."""

@@ -13,6 +13,7 @@ from verified_images.emulator.compute import api_versions
 from verified_images.emulator.compute.disks import access as disk_access
 from verified_images.emulator.compute.disks.creation import GIBIBYTE, as_given
 from verified_images.emulator.compute.disks.frozen_files import import_vhd, release
+from verified_images.emulator.compute.shown_since import Since, as_of
 from verified_images.emulator.lifecycle import Kind, Style
 from verified_images.emulator.operations import DISKS
 from verified_images.emulator.vhd import VhdError, read_size_of_file
@@ -37,6 +38,8 @@ class DiskKind(Kind):
         retry_write=2,
     )
     api_versions: ClassVar[tuple[str, ...]] = api_versions.DISKS
+    tags_at_once: ClassVar[bool] = False
+    shown_since: ClassVar[Since]
 
     def more_routes(self) -> Iterator[Route]:
         """Give the routes of access to the bytes."""
@@ -44,15 +47,14 @@ class DiskKind(Kind):
 
     def render(self, cloud: Cloud, resource: Resource, request: Request) -> dict[str, Any]:
         """Give the disk or snapshot, without an access whose time is up."""
-        del request
         disk_access.expire(cloud, resource)
-        found = cloud.store.find(resource.id)
-        return (found or resource).body
+        found = cloud.store.find(resource.id) or resource
+        return as_of(found.body, request.api_version, self.shown_since)
 
     def render_first(self, cloud: Cloud, resource: Resource, request: Request) -> dict[str, Any]:
         """Give what the client sent: what Azure fills in shows only afterwards."""
         del cloud
-        return as_given(resource, request.json(), request.api_version)
+        return as_given(resource, request.json(), request)
 
     def check_delete(self, cloud: Cloud, resource: Resource) -> None:
         """Refuse while somebody has access."""

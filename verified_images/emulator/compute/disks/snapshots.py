@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from verified_images.emulator.compute.disks.creation import changeable, fill_defaults, new_disk
 from verified_images.emulator.compute.disks.frozen_files import Part, take_content
 from verified_images.emulator.compute.disks.kind import DiskKind, fetch_blob, find_source_blob
+from verified_images.emulator.compute.shown_since import SNAPSHOTS, Since
 from verified_images.emulator.ids import ResourceId
 from verified_images.emulator.store import Resource
 
@@ -22,6 +23,7 @@ class Snapshots(DiskKind):
 
     type: ClassVar[str] = TYPE
     noun: ClassVar[str] = "Snapshot"
+    shown_since: ClassVar[Since] = SNAPSHOTS
 
     def complete(self, cloud: Cloud, request: Request, body: dict[str, Any], existing: Resource | None) -> Resource:
         """Check the creation data and fill in the defaults."""
@@ -47,6 +49,8 @@ class Snapshots(DiskKind):
             return
         if "blob" in resource.hidden:
             size = fetch_blob(cloud, resource)
+        elif not resource.hidden["source"]:
+            size = resource.properties["diskSizeGB"]
         else:
             size = take_content(cloud, Part(ResourceId.parse(resource.hidden["source"])), resource.id)
         with cloud.store.changing(resource.id) as found:

@@ -24,6 +24,23 @@ _STANDARD_SSD = ((4096, 500, 60), (8192, 2000, 400), (16384, 4000, 600), (32767,
 _STANDARD = ((4096, 500, 60), (8192, 1300, 300), (32767, 2000, 500))
 
 
+_ADJUSTABLE = {"UltraSSD_LRS", "PremiumV2_LRS"}
+_ULTRA = {"readOnly": False, "diskIOPSReadOnly": 100, "diskMBpsReadOnly": 13, "maxShares": 1}
+_SECTOR = 4096
+
+
+def is_adjustable(sku: str) -> bool:
+    """Tell whether the speed of a kind of disks is chosen by whoever makes one."""
+    return sku in _ADJUSTABLE
+
+
+def adjustable_defaults(sku: str, creation: dict[str, Any]) -> dict[str, Any]:
+    """Give what an adjustable disk has beyond others, its creation data with the size of its sectors among it."""
+    if not is_adjustable(sku):
+        return {}
+    return {**_ULTRA, "creationData": {"logicalSectorSize": _SECTOR, **creation}}
+
+
 def speed_of(sku: str, size_gb: int) -> dict[str, Any]:
     """Give the properties that tell a disk's speed; a premium disk has a tier as well."""
     if sku.startswith("Premium_"):

@@ -6,10 +6,11 @@ Source: Azure, "Virtual machine extensions and features for Linux"; the lists at
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from verified_images.emulator.arm_errors import ArmError
+from verified_images.emulator.compute.images.offers import recorded
 from verified_images.emulator.routing import Route
 from verified_images.emulator.wire import Answer, Request
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _BASE = "/subscriptions/{subscription}/providers/Microsoft.Compute/locations/{location}/publishers/{publisher}"
 _TYPES = _BASE + "/artifacttypes/vmextension/types"
+_WITH_ROLLBACK, _WITH_ARCHITECTURE = "2018-04-01", "2021-03-01"  # the first api-versions that tell these, as recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +63,41 @@ def _minor(version: str) -> int:
     return int(part) if part.isdecimal() else 0
 
 
-HANDLERS = (
+_WRITTEN = (
     Handler("Microsoft.Azure.Extensions", "CustomScript", ("2.0.7", "2.1.10", "2.1.13")),
-    Handler("Microsoft.OSTCExtensions", "VMAccessForLinux", ("1.5.11", "1.5.16")),
+    Handler("Microsoft.OSTCExtensions", "VMAccessForLinux", ("1.4.7.1", "1.5.11", "1.5.16")),
     Handler("Microsoft.Azure.ActiveDirectory", "AADSSHLoginForLinux", ("1.0.1588.3", "1.0.3046.1")),
     Handler("Microsoft.ManagedServices", "ApplicationHealthLinux", ("1.0.5", "2.0.14")),
     Handler("Microsoft.Azure.Monitor", "AzureMonitorLinuxAgent", ("1.28.11", "1.33.1")),
     Handler("Microsoft.Azure.NetworkWatcher", "NetworkWatcherAgentLinux", ("1.4.2798.3", "1.4.3320.1")),
     Handler("Microsoft.Azure.Security.LinuxAttestation", "GuestAttestation", ("1.0.0.1017", "1.0.0.2002")),
     Handler("Microsoft.GuestConfiguration", "ConfigurationforLinux", ("1.26.33", "1.26.60")),
-    Handler("Microsoft.Azure.Extensions", "CustomScriptForLinux", ("1.5.5",)),
+    Handler("Microsoft.OSTCExtensions", "CustomScriptForLinux", ("1.4.1.0", "1.5.5")),
     Handler("Microsoft.Compute", "CustomScriptExtension", ("1.10.15", "1.10.20"), "Windows"),
-    Handler("Microsoft.Compute", "VMAccessAgent", ("2.4.10",), "Windows"),
+    Handler("Microsoft.Compute", "VMAccessAgent", ("2.3", "2.4.10"), "Windows"),
     Handler("Microsoft.Compute", "BGInfo", ("2.2.5",), "Windows"),
     Handler("Microsoft.ManagedServices", "ApplicationHealthWindows", ("1.0.8", "2.0.14"), "Windows"),
     Handler("Microsoft.Azure.NetworkWatcher", "NetworkWatcherAgentWindows", ("1.4.2366.0", "1.4.3320.1"), "Windows"),
 )
+
+
+def _order(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def _with_recorded(written: tuple[Handler, ...]) -> Iterator[Handler]:
+    """Give the extensions written here with the versions recorded of them, then those that are only recorded."""
+    rest = {
+        (entry["publisher"].lower(), entry["type"].lower()): Handler(**{**entry, "versions": tuple(entry["versions"])})
+        for entry in recorded("extensions")
+    }
+    for handler in written:
+        more = rest.pop((handler.publisher.lower(), handler.type.lower()), handler).versions
+        yield replace(handler, versions=tuple(sorted({*more, *handler.versions}, key=_order)))
+    yield from rest.values()
+
+
+HANDLERS = tuple(_with_recorded(_WRITTEN))
 
 
 def find_handler(publisher: str, kind: str, version: str) -> Handler:
@@ -105,10 +126,7 @@ def routes() -> Iterator[Route]:
 
 def _of_publisher(request: Request) -> list[Handler]:
     wanted = request.parameters["publisher"].lower()
-    found = [handler for handler in HANDLERS if handler.publisher.lower() == wanted]
-    if not found:
-        raise ArmError(404, "NotFound", f"Artifact: Publisher {request.parameters['publisher']} was not found.")
-    return found
+    return [handler for handler in HANDLERS if handler.publisher.lower() == wanted]
 
 
 def _entry(request: Request, handler: Handler, suffix: str, name: str) -> dict[str, object]:
@@ -139,10 +157,6 @@ def _chosen(request: Request, versions: Iterable[str]) -> list[str]:
     return chosen[: int(top)] if top.isdecimal() else chosen
 
 
-def _order(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))
-
-
 def _list_versions(cloud: Cloud, request: Request) -> Answer:
     del cloud
     found = _find(request)
@@ -155,11 +169,15 @@ def _get_version(cloud: Cloud, request: Request) -> Answer:
     found, version = _find(request), request.parameters["version"]
     if version not in found.versions:
         raise ArmError(404, "NotFound", f"Artifact: VMExtension was not found: {found.name}:{version}.")
-    properties = {
+    properties: dict[str, object] = {
         "operatingSystem": found.os_type,
         "computeRole": "IaaS",
-        "vmScaleSetEnabled": True,
+        "vmScaleSetEnabled": False,
         "supportsMultipleExtensions": False,
     }
+    if request.api_version >= _WITH_ROLLBACK:
+        properties |= {"rollbackSupported": False, "isJsonExtension": True}
+    if request.api_version >= _WITH_ARCHITECTURE:
+        properties |= {"supportsMigration": False, "isInternalExtension": False, "architecture": ["x64"]}
     entry = _entry(request, found, f"{found.type}/Versions/{version}", version)
     return Answer(200, {"properties": properties, **entry})

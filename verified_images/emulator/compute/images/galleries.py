@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from verified_images.emulator.arm_errors import ArmError, invalid_parameter, missing_parameter
 from verified_images.emulator.compute import api_versions
+from verified_images.emulator.compute.shown_since import DEFINITIONS, as_of
 from verified_images.emulator.lifecycle import Kind, Style
 from verified_images.emulator.operations import GALLERIES
 from verified_images.emulator.store import Resource
@@ -115,6 +116,11 @@ class GalleryImages(Kind):
                     "publisher, offer and sku must be unique in a gallery.",
                     target="galleryImage.properties.identifier",
                 )
+
+    def render(self, cloud: Cloud, resource: Resource, request: Request) -> dict[str, Any]:
+        """Give the definition as the request's api-version shows it."""
+        del cloud
+        return as_of(resource.body, request.api_version, DEFINITIONS)
 
     def check_delete(self, cloud: Cloud, resource: Resource) -> None:
         """Refuse while there are versions."""

@@ -22,6 +22,7 @@ from verified_images.emulator.compute.images.publishing_profiles import (
     replication_status,
 )
 from verified_images.emulator.compute.images.version_sources import check_unchanged, find_sources
+from verified_images.emulator.compute.shown_since import VERSIONS, as_of
 from verified_images.emulator.lifecycle import Kind, Style
 from verified_images.emulator.locations import LOCATIONS
 from verified_images.emulator.operations import GALLERIES
@@ -160,7 +161,7 @@ class GalleryImageVersions(Kind):
                 "platformAttributes": [],
             }
         body = {**resource.body, "properties": {**resource.properties, **more}} if more else resource.body
-        return as_shown_then(body, request.api_version)
+        return as_of(as_shown_then(body, request.api_version), request.api_version, VERSIONS)
 
     def _progress(self, cloud: Cloud, version: Resource) -> int:
         """Give how far a running replication has come, in percent of the time that it takes."""

@@ -12,6 +12,7 @@ from verified_images.emulator.compute.disks.creation import GIBIBYTE, existing_r
 from verified_images.emulator.compute.disks.frozen_files import Part, import_vhd, release
 from verified_images.emulator.compute.disks.unmanaged_disks import as_image_disk, is_unmanaged
 from verified_images.emulator.compute.images.parts import note_parts, parts_of_machine, take_parts
+from verified_images.emulator.compute.shown_since import IMAGES, as_of
 from verified_images.emulator.lifecycle import Kind, Style
 from verified_images.emulator.operations import COMPUTE
 from verified_images.emulator.store import Resource
@@ -32,6 +33,7 @@ class Images(Kind):
     type: ClassVar[str] = TYPE
     style: ClassVar[Style] = Style(COMPUTE, retry_delete=10)
     noun: ClassVar[str] = "Image"
+    tags_at_once: ClassVar[bool] = False
     api_versions: ClassVar[tuple[str, ...]] = api_versions.IMAGES
 
     def complete(self, cloud: Cloud, request: Request, body: dict[str, Any], existing: Resource | None) -> Resource:
@@ -48,6 +50,11 @@ class Images(Kind):
         else:
             _describe_disks(cloud, request, image)
         return image
+
+    def render(self, cloud: Cloud, resource: Resource, request: Request) -> dict[str, Any]:
+        """Give the image as the request's api-version shows it."""
+        del cloud
+        return as_of(resource.body, request.api_version, IMAGES)
 
     def realize(self, cloud: Cloud, resource: Resource) -> None:
         """Freeze the source disks."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from verified_images.emulator.arm_errors import ArmError
 from verified_images.emulator.compute.images.offers import OFFERS, Offer
 from verified_images.emulator.compute.images.source_images import SourceImage
+from verified_images.emulator.compute.shown_since import as_of
 from verified_images.emulator.routing import Route
 from verified_images.emulator.wire import Answer, Request
 
@@ -17,6 +18,18 @@ if TYPE_CHECKING:
 
 _BASE = "/subscriptions/{subscription}/providers/Microsoft.Compute/locations/{location}/publishers"
 _REPLICAS = 10
+_WITH_ARCHITECTURE, _WITH_ONE_SIZE = "2021-07-01", "2023-03-01"
+_SHOWN_SINCE = (
+    (_WITH_ARCHITECTURE, "architecture"),
+    (_WITH_ARCHITECTURE, "imageDeprecationStatus"),
+    (_WITH_ARCHITECTURE, "features"),
+    ("2019-03-01", "hyperVGeneration"),
+    ("2019-03-01", "disallowed"),
+    ("2018-06-01", "replicaType"),
+    ("2018-06-01", "automaticOSUpgradeProperties"),
+    ("2018-06-01", "osDiskImage.sizeInGb"),
+    ("2018-06-01", "osDiskImage.sizeInBytes"),
+)
 _SKUS = _BASE + "/{publisher}/artifacttypes/vmimage/offers/{offer}/skus"
 
 
@@ -149,7 +162,7 @@ def _get_version(cloud: Cloud, request: Request) -> Answer:
     return Answer(
         200,
         {
-            "properties": _facts(found),
+            "properties": _facts(found, request.api_version),
             "location": parameters["location"],
             "name": version,
             "id": f"{base}/Publishers/{path}",
@@ -157,10 +170,14 @@ def _get_version(cloud: Cloud, request: Request) -> Answer:
     )
 
 
-def _facts(offer: Offer) -> dict[str, Any]:
+def _facts(offer: Offer, api_version: str) -> dict[str, Any]:
     features = [{"name": name, "value": value} for name, value in offer.features.items()]
-    disk = {"sizeInGb": offer.size_gb} if offer.managed else {"sizeInBytes": offer.size_gb * 1024**3 + 512}
-    return {
+    size = offer.size_gb * 1024**3 + 512
+    if offer.managed:
+        disk = {"sizeInGb": offer.size_gb} if api_version >= _WITH_ARCHITECTURE else {}
+    else:
+        disk = {"sizeInBytes": size} | ({"sizeInGb": offer.size_gb} if api_version < _WITH_ONE_SIZE else {})
+    facts = {
         "hyperVGeneration": offer.generation,
         "architecture": "x64",
         "replicaType": "Managed" if offer.managed else "Unmanaged",
@@ -169,6 +186,12 @@ def _facts(offer: Offer) -> dict[str, Any]:
         "automaticOSUpgradeProperties": {"automaticOSUpgradeSupported": offer.upgrades},
         "imageDeprecationStatus": {"imageState": "Active"},
         **({"features": features} if features else {}),
+        **({"plan": _plan(offer)} if offer.planned else {}),
         "osDiskImage": {"operatingSystem": offer.os_type, **disk},
         "dataDiskImages": [],
     }
+    return as_of(facts, api_version, _SHOWN_SINCE)
+
+
+def _plan(offer: Offer) -> dict[str, str]:
+    return {"publisher": offer.publisher, "name": offer.sku, "product": offer.offer}

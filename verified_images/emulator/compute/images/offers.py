@@ -6,8 +6,10 @@ facts, and their machines boot Debian 12 in their place.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import json
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +23,7 @@ _STAND_INS: dict[Generation, str] = {"V1": "Debian:debian-12:12", "V2": "Debian:
 class Offer:
     """One SKU of an offer and the versions published of it, oldest first.
 
-    ``managed`` tells how Azure keeps it: older images lie in storage accounts.
+    ``managed`` tells how Azure keeps it: older images lie in storage accounts. ``planned`` images have terms to accept.
     """
 
     publisher: str
@@ -33,6 +35,7 @@ class Offer:
     os_type: str = "Linux"
     managed: bool = False
     upgrades: bool = False
+    planned: bool = False
 
     @property
     def urn(self) -> str:
@@ -94,7 +97,7 @@ def _windows(sku: str, generation: Generation, versions: str) -> Offer:
 
 _DEBIAN_12 = ("0.20250316.2053", "0.20250703.2162", "0.20250814.2204")
 
-OFFERS: tuple[Offer, ...] = (
+_WRITTEN: tuple[Offer, ...] = (
     Offer("Debian", "debian-12", "12", "V1", _DEBIAN_12, managed=True),
     Offer("Debian", "debian-12", "12-gen2", "V2", _DEBIAN_12, managed=True),
     *_linux("Debian", "debian-10", {"10": "0.20230615.1412 0.20240430.1733"}),
@@ -154,3 +157,27 @@ OFFERS: tuple[Offer, ...] = (
     _windows("2022-datacenter-g2", "V2", "20348.2582.240703 20348.2655.240810"),
     _windows("2022-datacenter-azure-edition", "V2", "20348.2655.240810"),
 )
+
+
+def recorded(kind: str) -> list[dict[str, Any]]:
+    """Give the recorded part of Azure's catalogue: its ``images`` or ``extensions``."""
+    text = (files("verified_images.emulator") / "schemas" / "catalogue.json").read_text(encoding="utf-8")
+    found: list[dict[str, Any]] = json.loads(text)[kind]
+    return found
+
+
+def _with_recorded(written: tuple[Offer, ...]) -> Iterator[Offer]:
+    """Give the offers written here with the versions recorded of them, then those that are only recorded."""
+    known = {offer.urn.lower(): offer for offer in written}
+    rest = {offer.urn.lower(): offer for entry in recorded("images") for offer in [_read(entry)]}
+    for urn, offer in known.items():
+        more = [version for version in rest[urn].versions if version not in offer.versions] if urn in rest else []
+        yield replace(offer, versions=(*sorted(more), *offer.versions)) if more else offer
+    yield from (offer for urn, offer in rest.items() if urn not in known)
+
+
+def _read(entry: dict[str, Any]) -> Offer:
+    return Offer(**{**entry, "versions": tuple(entry["versions"])})
+
+
+OFFERS: tuple[Offer, ...] = tuple(_with_recorded(_WRITTEN))

@@ -15,11 +15,7 @@ _LONGEST_LINUX_NAME = 64
 _FORBIDDEN_NAMES = {"administrator", "admin", "root", "guest", "test", "user", "sys", "console", "backup", "support"}
 _COMPUTER_NAME = re.compile(r"(?!\d+$)[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?")
 _MOST_CUSTOM_DATA = 87380
-_WINDOWS_DEFAULTS = {
-    "provisionVMAgent": True,
-    "enableAutomaticUpdates": True,
-    "enableVMAgentPlatformUpdates": False,
-}
+_WINDOWS_DEFAULTS = {"provisionVMAgent": True, "enableAutomaticUpdates": True}
 _WINDOWS_PATCHING = {"patchMode": "AutomaticByOS", "assessmentMode": "ImageDefault"}
 _CREATE_OPTIONS = {option.lower(): option for option in ("FromImage", "Empty", "Attach", "Copy", "Restore")}
 _SECRETS = ("adminPassword", "customData")

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from verified_images.emulator.compute.disks.unmanaged_disks import is_unmanaged, shown
 from verified_images.emulator.compute.guest_agent.extensions import extensions_of
+from verified_images.emulator.compute.machines.application_profiles import with_application_defaults
 from verified_images.emulator.compute.machines.instance_view import instance_view
 from verified_images.emulator.compute.machines.versions import as_of
+from verified_images.emulator.compute.shown_since import with_agent_updates
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,10 +30,13 @@ def rendered(cloud: Cloud, machine: Resource, request: Request) -> dict[str, Any
         more["instanceView"] = instance_view(cloud, machine)
     if "userdata" in wanted and (data := (machine.hidden.get("secrets") or {}).get("userData")):
         more["userData"] = data
+    if profile := body["properties"].get("osProfile"):
+        more["osProfile"] = with_agent_updates(profile, request.api_version, machine.location)
     if more:
         body = {**body, "properties": {**body["properties"], **more}}
     if extensions := extensions_of(cloud, machine):
         body = {**body, "resources": [as_of(extension.body, request.api_version) for extension in extensions]}
+    body = {**body, "properties": with_application_defaults(body["properties"])}
     return as_of(_with_disks(body, shown), request.api_version)
 
 

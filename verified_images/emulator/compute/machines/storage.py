@@ -59,8 +59,13 @@ def fill_storage(cloud: Cloud, machine: Resource, secrets: dict[str, str]) -> No
     made_up = [disk["name"] for disk in profile["dataDisks"] if disk["name"] not in given_names]
     machine.hidden["unnamed"] = [*machine.hidden.get("unnamed", []), *made_up]
     check_not_mixed([profile["osDisk"], *profile["dataDisks"]])
-    properties["storageProfile"] = profile
+    properties["storageProfile"] = _controller(machine.hidden["generation"]) | profile
     _check_generation(size, machine.hidden["generation"])
+
+
+def _controller(generation: str) -> dict[str, str]:
+    """Give how disks are connected, which is told of machines of the second generation only."""
+    return {"diskControllerType": "SCSI"} if generation == "V2" else {}
 
 
 def with_image_disks(given: list[dict[str, Any]] | None, source: SourceImage) -> list[dict[str, Any]]:

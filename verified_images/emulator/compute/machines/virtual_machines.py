@@ -48,6 +48,7 @@ class VirtualMachines(Kind):
     slow_write: ClassVar[bool] = True
     slow_delete: ClassVar[bool] = True
     noun: ClassVar[str] = "VM"
+    tags_at_once: ClassVar[bool] = False
     api_versions: ClassVar[tuple[str, ...]] = api_versions.MACHINES
 
     def more_routes(self) -> Iterator[Route]:
@@ -124,7 +125,10 @@ class VirtualMachines(Kind):
         return Answer(answer.status, _with_state(answer.body, "Updating"), answer.headers)
 
     def _start_write(self, cloud: Cloud, request: Request, first_answer: Answer, existing: Resource | None) -> Answer:
-        unchanged = existing and not check_wanted(cloud, request.id).hidden.get("changes", True)
+        changed = check_wanted(cloud, request.id).hidden.get("changes", True)
+        # A patch of tags alone is an operation, one of properties that are so already is not.
+        of_tags = request.method == "PATCH" and "properties" not in request.json()
+        unchanged = existing and not changed and not of_tags
         if unchanged and not cloud.operations.turns.is_busy(request.id.key):
             with cloud.operations.turns.ask(request.id.key):
                 self._finish_write(cloud, request.id)

@@ -13,7 +13,8 @@ from verified_images.emulator.compute.scale_sets.instances import instances_of
 from verified_images.emulator.compute.scale_sets.model import is_flexible
 from verified_images.emulator.compute.scale_sets.uniform_instances import TYPE
 from verified_images.emulator.compute.scale_sets.upgrades import is_latest
-from verified_images.emulator.compute.scale_sets.views import ETAGS, scale_set_of
+from verified_images.emulator.compute.scale_sets.views import scale_set_of
+from verified_images.emulator.compute.shown_since import INSTANCES, as_of, with_agent_updates
 from verified_images.emulator.paging import page
 
 if TYPE_CHECKING:
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
     from verified_images.emulator.store import Resource
     from verified_images.emulator.wire import Answer, Request
 
-_CREATION_TIME = "2021-11-01"
-_SIZE = "2021-07-01"
-_DELETION_STATUS = "2024-07-01"
-"""The first api-versions in whose answers these were recorded."""
 _FAULT_DOMAINS = 5
 _TERM = re.compile(r"(?P<path>[A-Za-z/]+)\s+(?P<operator>eq|ne)\s+(?P<value>'[^']*'|true|false)", re.IGNORECASE)
 _STARTS = re.compile(r"startswith\((?P<path>[A-Za-z/]+),\s*'(?P<value>[^']*)'\)(?:\s+eq\s+true)?", re.IGNORECASE)
@@ -36,23 +33,21 @@ def shown_instance(cloud: Cloud, scale_set: Resource, instance: Resource, reques
     """Give an instance's body as an api-version shows it; a machine of a flexible scale set is only named."""
     if is_flexible(scale_set):
         return _named(scale_set, instance)
-    version, expand = request.api_version, request.query.get("$expand", "").lower()
+    expand = request.query.get("$expand", "").lower()
     properties = {"latestModelApplied": is_latest(scale_set, instance), **instance.properties}
     if instance.hidden.get("own_model"):
         properties["modelDefinitionApplied"] = "VirtualMachine"
-    if version >= _DELETION_STATUS:
-        properties["resilientVMDeletionStatus"] = "Disabled"
-    if version < _CREATION_TIME:
-        properties.pop("timeCreated", None)
-    if version < _SIZE:
-        properties["hardwareProfile"] = {}
+    properties["resilientVMDeletionStatus"] = "Disabled"
+    if profile := properties.get("osProfile"):
+        windows = ("windowsConfiguration",)  # of Linux, the scale set alone tells
+        properties["osProfile"] = with_agent_updates(profile, request.api_version, scale_set.location, windows)
     if expand == "instanceview":
         properties["instanceView"] = instance_view_of(cloud, scale_set, instance)
     if expand == "userdata" and (user_data := instance.hidden.get("secrets", {}).get("userData")):
         properties["userData"] = user_data
-    body = {key: value for key, value in instance.body.items() if key != "etag" or version >= ETAGS}
     resources = shown_on_instance(cloud, instance)
-    return {**body, "properties": properties, **({"resources": resources} if resources else {})}
+    body = {**instance.body, "properties": properties, **({"resources": resources} if resources else {})}
+    return as_of(body, request.api_version, INSTANCES)
 
 
 def _named(scale_set: Resource, machine: Resource) -> dict[str, Any]:

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 _MOST_INSTANCES = 1000
 _FAULT_DOMAINS = {"Uniform": 5, "Flexible": 1}
-_PLATFORM_UPDATES = ("2022-03-01", "2023-03-01")
-"""Between which api-versions ``enableVMAgentPlatformUpdates`` was recorded where nobody had set it."""
 _DISK_CONTROLLERS = "2022-08-01"
 _IMMUTABLE = ("orchestrationMode", "platformFaultDomainCount", "zoneBalance")
 _KEPT = ("etag", "identity", "zones", "plan", "tags")
@@ -174,7 +172,7 @@ def _fill_os_profile(
     if not given:
         return None
     windows = source.os_type == "Windows"
-    model = _with_windows(given, request.api_version) if windows else given
+    model = _with_windows(given) if windows else given
     profile = machine_model.fill_os_profile(model, request.id.name)
     profile.pop("computerName", None)
     for system in ("linuxConfiguration", "windowsConfiguration"):
@@ -186,10 +184,8 @@ def _fill_os_profile(
     return profile
 
 
-def _with_windows(given: dict[str, Any], version: str) -> dict[str, Any]:
+def _with_windows(given: dict[str, Any]) -> dict[str, Any]:
     configuration: dict[str, Any] = {"provisionVMAgent": True, "enableAutomaticUpdates": True}
-    if _PLATFORM_UPDATES[0] <= version < _PLATFORM_UPDATES[1]:
-        configuration["enableVMAgentPlatformUpdates"] = False
     rest = {key: value for key, value in given.items() if key != "linuxConfiguration"}
     return {**rest, "windowsConfiguration": {**configuration, **(given.get("windowsConfiguration") or {})}}
 

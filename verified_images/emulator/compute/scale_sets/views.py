@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 from verified_images.emulator import arm_errors
 from verified_images.emulator.arm_errors import ArmError
 from verified_images.emulator.compute.guest_agent.extensions import extensions_of
+from verified_images.emulator.compute.machines.application_profiles import with_application_defaults
 from verified_images.emulator.compute.machines.instance_view import provisioning_status
 from verified_images.emulator.compute.scale_sets.health import healths_of, watches_health
 from verified_images.emulator.compute.scale_sets.instances import instances_of
 from verified_images.emulator.compute.scale_sets.model import is_flexible
+from verified_images.emulator.compute.shown_since import SCALE_SETS, SCALE_SETS_OF_IMAGES, as_of, with_agent_updates
 from verified_images.emulator.compute.sizes import SIZES
 from verified_images.emulator.ids import ResourceId
 from verified_images.emulator.lifecycle import check_group_exists
@@ -25,10 +27,6 @@ if TYPE_CHECKING:
     from verified_images.emulator.cloud import Cloud
     from verified_images.emulator.store import Resource
 
-ETAGS = "2023-09-01"
-"""The first api-version in whose answers etags were recorded; the two below it are of other properties."""
-_CREATION_TIME = "2021-11-01"
-_PROFILE_CREATION_TIME = "2023-09-01"
 _SMALLEST_SKU, _LARGEST_SKU = 0, 1000
 _TYPE = "Microsoft.Compute/virtualMachineScaleSets"
 
@@ -64,17 +62,16 @@ def scale_set_of(cloud: Cloud, request: Request) -> Resource:
 def shown_scale_set(scale_set: Resource, request: Request) -> dict[str, Any]:
     """Give a scale set's body as an api-version shows it; with ``$expand=userData`` its user data too."""
     version, properties = request.api_version, dict(scale_set.properties)
-    if version < _CREATION_TIME:
-        properties.pop("timeCreated", None)
     if profile := properties.get("virtualMachineProfile"):
-        properties["virtualMachineProfile"] = profile = dict(profile)
-        if version < _PROFILE_CREATION_TIME:
-            profile.pop("timeCreated", None)
+        properties["virtualMachineProfile"] = profile = dict(with_application_defaults(profile))
+        if system := profile.get("osProfile"):
+            profile["osProfile"] = with_agent_updates(system, version, scale_set.location)
         user_data = scale_set.hidden.get("secrets", {}).get("userData")
         if user_data and request.query.get("$expand", "").lower() == "userdata":
             profile["userData"] = user_data
-    body = {key: value for key, value in scale_set.body.items() if key != "etag" or version >= ETAGS}
-    return {**body, "properties": properties}
+    storage = (properties.get("virtualMachineProfile") or {}).get("storageProfile") or {}
+    since = SCALE_SETS_OF_IMAGES if (storage.get("imageReference") or {}).get("id") else SCALE_SETS
+    return as_of({**scale_set.body, "properties": properties}, version, since)
 
 
 def _get_instance_view(cloud: Cloud, request: Request) -> Answer:
