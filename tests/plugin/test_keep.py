@@ -120,8 +120,10 @@ def test_what_was_tested_to_the_end_is_published_later(example: Example) -> None
     kept = example.run("--vi-keep", "--vi-stop-after=deploy", "specs")
     kept.assert_outcomes(passed=19, skipped=2)
     kept.stdout.fnmatch_lines(["debian-nginx: not published: --vi-stop-after=deploy was given"])
+    offered = "run * of debian-nginx is kept until * UTC: --vi-from=deploy goes on with it"
+    example.run("--vi-stop-after=preflight", "specs").stdout.fnmatch_lines([offered])
     result = example.run("--vi-from=publish", "specs", "-rs")
-    result.stdout.fnmatch_lines(["run * of debian-nginx is kept until * UTC: --vi-from=deploy goes on with it"])
+    result.stdout.no_fnmatch_line(offered)
     result.assert_outcomes(passed=2, skipped=19)
     result.stdout.fnmatch_lines(["*deploy not done: run * has done it"])
     result.stdout.fnmatch_lines(["debian-nginx: published *, version 1.0.0 in westeurope*"])

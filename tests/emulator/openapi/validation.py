@@ -40,6 +40,7 @@ _UNDOCUMENTED = re.compile(
         | error\.innererror\.internalErrorCode | error\.additionalInfo  # of throttling and policies
         | properties\.replica(Type | Count) | osDiskImage\.sizeIn(Gb | Bytes)   # of Marketplace images
     ):\ is\ no\ property$
+    | ^\$\.count:\ is\ no\ property$                                # of the list of subscriptions
     | ^\$\.nextLink:\ is\ required$                                # the last page has none""",
     re.VERBOSE,
 )
