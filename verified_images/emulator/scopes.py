@@ -11,6 +11,7 @@ from verified_images.emulator.ids import ResourceId
 if TYPE_CHECKING:
     from verified_images.emulator.cloud import Cloud
     from verified_images.emulator.store import Resource
+    from verified_images.emulator.wire import Request
 
 _SUBSCRIPTION_SEGMENTS = 2
 
@@ -19,6 +20,13 @@ def contains(scope: str, other: str) -> bool:
     """Tell whether a scope is another one or above it."""
     outer, inner = scope.strip("/").lower(), other.strip("/").lower()
     return not outer or inner == outer or inner.startswith(outer + "/")
+
+
+def is_listed(request: Request, place: str) -> bool:
+    """Tell whether a list of a scope has what is at a place: in the scope, with ``atScope()`` at the scope itself."""
+    scope = request.parameters["scope"]
+    exactly = "atscope()" in request.query.get("$filter", "").lower()
+    return contains(scope, place) and (not exactly or contains(place, scope))
 
 
 def find_scope(cloud: Cloud, scope: str) -> Resource | None:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.emulator.resource_manager.calls import Caller, error_of
 from verified_images.emulator import LocalCloud, Options
+from verified_images.waiting import Deadline, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -229,7 +230,13 @@ class TestGroups:
         call.make_group("h")
         properties = {"mode": "Incremental", "template": template}
         path = "resourceGroups/h/providers/Microsoft.Resources/deployments/d"
-        assert call("PUT", path, {"properties": properties}).status_code == 201
+        begun = call("PUT", path, {"properties": properties})
+        assert begun.status_code == 201
+
+        def look(_: Deadline) -> bool | None:
+            return call("GET", begun.headers["Azure-AsyncOperation"]).json()["status"] == "Succeeded" or None
+
+        wait_for(look, Deadline("the deployment", 30.0), every=0.01)
         assert call("GET", NETWORK.replace("/g/", "/h/"), version="2024-05-01").status_code == 200
 
 

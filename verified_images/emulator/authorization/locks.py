@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from verified_images.emulator.arm_errors import ArmError
 from verified_images.emulator.paging import page
 from verified_images.emulator.routing import Route
-from verified_images.emulator.scopes import contains, find_scope
+from verified_images.emulator.scopes import contains, find_scope, is_listed
 from verified_images.emulator.wire import Answer, Request
 
 if TYPE_CHECKING:
@@ -63,14 +63,8 @@ def _scope_of(lock: dict[str, Any]) -> str:
 
 
 def _list(cloud: Cloud, request: Request) -> Answer:
-    scope = request.parameters["scope"]
-    find_scope(cloud, scope)
-    exactly = "atscope()" in request.query.get("$filter", "").lower()
-    found = [
-        lock
-        for lock in cloud.records.select(_COLLECTION)
-        if contains(scope, _scope_of(lock)) and (not exactly or contains(_scope_of(lock), scope))
-    ]
+    find_scope(cloud, request.parameters["scope"])
+    found = [lock for lock in cloud.records.select(_COLLECTION) if is_listed(request, _scope_of(lock))]
     return page(cloud, request, found)
 
 

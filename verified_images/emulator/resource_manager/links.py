@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from verified_images.emulator.arm_errors import ArmError
 from verified_images.emulator.paging import page
 from verified_images.emulator.routing import Route
-from verified_images.emulator.scopes import contains, find_scope
+from verified_images.emulator.scopes import find_scope, is_listed
 from verified_images.emulator.wire import Answer, Request
 
 if TYPE_CHECKING:
@@ -30,14 +30,11 @@ def routes() -> Iterator[Route]:
 
 
 def _list(cloud: Cloud, request: Request) -> Answer:
-    scope = request.parameters["scope"]
-    find_scope(cloud, scope)
-    exactly = "atscope()" in request.query.get("$filter", "").lower()
+    find_scope(cloud, request.parameters["scope"])
     found = [
         link
         for link in cloud.records.select(_COLLECTION)
-        for source in (link["properties"]["sourceId"],)
-        if contains(scope, source) and (not exactly or contains(source, scope)) and _exists(cloud, source)
+        if is_listed(request, link["properties"]["sourceId"]) and _exists(cloud, link["properties"]["sourceId"])
     ]
     return page(cloud, request, found)
 

@@ -10,7 +10,7 @@ import ipaddress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from verified_images.emulator.storage.shared_key import is_signed, keys_of
+from verified_images.emulator.storage.shared_key import check_keys_are_allowed, is_signed, keys_of
 from verified_images.emulator.storage.storage_errors import StorageError, authentication_failed, permission_mismatch
 
 if TYPE_CHECKING:
@@ -35,12 +35,7 @@ def check_access(
     Raises:
         StorageError: 403.
     """
-    if account.properties.get("allowSharedKeyAccess") is False:
-        raise StorageError(
-            403,
-            "KeyBasedAuthenticationNotPermitted",
-            "Key based authentication is not permitted on this storage account.",
-        )
+    check_keys_are_allowed(account)
     permissions, kind = needed
     is_of_account = "ss" in query
     text = _of_account(account, query) if is_of_account else _of_service(account, name, query)

@@ -49,8 +49,8 @@ def is_signed(keys: Iterable[bytes], text: str, signature: str) -> bool:
     return any(hmac.compare_digest(sign(key, text).encode(), signature.encode()) for key in keys)
 
 
-def check_shared_key(account: Resource, request: Request) -> None:
-    """Refuse a call that none of the account's keys has signed, or that was signed long ago.
+def check_keys_are_allowed(account: Resource) -> None:
+    """Refuse what is signed with a key where the account has keys switched off.
 
     Raises:
         StorageError: 403.
@@ -61,6 +61,15 @@ def check_shared_key(account: Resource, request: Request) -> None:
             "KeyBasedAuthenticationNotPermitted",
             "Key based authentication is not permitted on this storage account.",
         )
+
+
+def check_shared_key(account: Resource, request: Request) -> None:
+    """Refuse a call that none of the account's keys has signed, or that was signed long ago.
+
+    Raises:
+        StorageError: 403.
+    """
+    check_keys_are_allowed(account)
     name, _, signature = request.headers["authorization"].partition(" ")[2].partition(":")
     if name != account.id.name or not _is_recent(request):
         raise authentication_failed()
