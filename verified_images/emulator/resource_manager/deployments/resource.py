@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from verified_images.emulator.arm_errors import ArmError
 from verified_images.emulator.ids import ResourceId
 from verified_images.emulator.lifecycle import Kind, Style, check_group, check_group_exists
-from verified_images.emulator.operations import Track, Work
+from verified_images.emulator.operations import IN_PROGRESS, Track, Work
 from verified_images.emulator.paging import page
 from verified_images.emulator.resource_manager.deployments.execution import Execution
 from verified_images.emulator.resource_manager.deployments.preparation import prepare
@@ -211,6 +211,8 @@ class Deployments(Kind):
         operation = cloud.operations.find(record.hidden.get("operation", "")) or {}
         error = operation.get("error") or record.hidden["properties"].get("error")
         state = record.state
+        if state == "Failed" and not error and operation.get("status") == IN_PROGRESS:
+            state = "Running"  # its error is about to be written
         body: dict[str, Any] = {"status": state if state in {"Accepted", *ENDED} else "Running"}
         if error:
             body["error"] = error
