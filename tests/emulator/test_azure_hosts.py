@@ -26,12 +26,16 @@ def proxies(local_cloud: LocalCloud) -> dict[str, str]:
     return {"https": local_cloud.proxy.replace("socks5", "http")}
 
 
-def test_an_sdk_that_is_told_nothing_but_the_proxy_works(
-    local_cloud: LocalCloud, proxies: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def led_by_proxy(local_cloud: LocalCloud, proxies: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set what leads clients to the local Azure that know Azure's own hosts alone."""
     monkeypatch.setenv("HTTPS_PROXY", proxies["https"])
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(local_cloud.ca_bundle))
     monkeypatch.delenv("NO_PROXY", raising=False)
+
+
+@pytest.mark.usefixtures("led_by_proxy")
+def test_an_sdk_that_is_told_nothing_but_the_proxy_works(local_cloud: LocalCloud) -> None:
     account = local_cloud.account
     credential = ClientSecretCredential(account.tenant_id, account.client_id, account.client_secret)
     with credential, ResourceManagementClient(credential, account.subscription_id) as client:
@@ -39,12 +43,8 @@ def test_an_sdk_that_is_told_nothing_but_the_proxy_works(
         client.resource_groups.begin_delete("as-azure").result()
 
 
-def test_blobs_are_at_the_names_that_azure_has_for_them(
-    local_cloud: LocalCloud, proxies: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", proxies["https"])
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(local_cloud.ca_bundle))
-    monkeypatch.delenv("NO_PROXY", raising=False)
+@pytest.mark.usefixtures("led_by_proxy")
+def test_blobs_are_at_the_names_that_azure_has_for_them(local_cloud: LocalCloud) -> None:
     account = local_cloud.account
     group = f"https://management.azure.com/subscriptions/{account.subscription_id}/resourceGroups/g"
     url, version = f"{group}/providers/Microsoft.Storage/storageAccounts/golden", {"api-version": "2023-05-01"}
